@@ -1,0 +1,120 @@
+// Package model turns apps into what a load balancer should be: frontends, backends, servers and maps as one sorted,
+// comparable value. It is pure and knows nothing of HAProxy's syntax beyond names and words; render writes it down,
+// plan compares two of them.
+//
+//	apps → Build → Model + Problems → render.Files → plan.Make(old, new) → haproxy.Apply
+package model
+
+// Mode of a service.
+type Mode string
+
+// Modes.
+const (
+	HTTP Mode = "http"
+	TCP  Mode = "tcp"
+)
+
+// Model is all of one load balancer's configuration that comes from apps. Every list is sorted, so equal inputs give
+// equal models.
+type Model struct {
+	Services []*Service  // by app id, then port
+	Hosts    []HostRoute // on ports 80 and 443; at most one for each (Host, Path)
+	AppIDs   []AppRoute  // on the app id port; at most one for each app
+}
+
+// Service is one (app, service port) pair: a frontend on the port and a backend, both called Name. Two models may share
+// the pointer of a service that did not change.
+type Service struct {
+	App      string // app id, or deployment group, with leading slash
+	Index    int    // position of the port in the app: the <n> of its labels
+	Port     int    // service port, after HAPROXY_<n>_PORT
+	Name     string // <app id without leading slash, / as _>_<port>
+	Mode     Mode
+	Balance  string
+	Sticky   bool
+	BindAddr string // "*" by default
+
+	BindOptions string
+	SSLCert     string // path, for the service's own bind
+
+	VHosts          []string // lower case, without repeats, in the label's order
+	Paths           []string // path prefixes; empty means every path
+	Weight          int      // order of this service's routes; larger first
+	RedirectToHTTPS bool
+	HSTS            bool
+	Auth            *Auth
+	AllowedNetworks []string // IPs and CIDRs; empty means everyone
+
+	ProxypassPath string
+	RevproxyPath  string
+	RedirectPath  string
+
+	HealthCheck *HealthCheck
+	Servers     []Server // by host as text, then port
+
+	// Templates are this service's own texts by template name (BACKEND_HEAD, …), from HAPROXY_<n>_<TEMPLATE>.
+	Templates map[string]string
+}
+
+// Auth is HTTP basic authentication with one user and a crypt hash.
+type Auth struct {
+	Realm, User, PasswordHash string
+}
+
+// Server is one task port.
+type Server struct {
+	Name     string // the name marathon-lb gave it (marathon-lb.md section 9.4): stats and zdd users parse it
+	Task     string // task id
+	Host     string // as Marathon says
+	IP       string
+	Port     int
+	ID       int    // HAProxy's numeric id, stable for the name (section 9.6)
+	Cookie   string // empty unless sticky
+	Check    *Check // nil: not checked
+	Draining bool   // no new sessions; shown as MAINT
+}
+
+// HealthCheck is the Marathon check that belongs to a service, as templates see it.
+type HealthCheck struct {
+	Protocol               string
+	Path                   string
+	Port                   int // fixed port, 0 if none
+	PortIndex              int
+	TimeoutSeconds         float64
+	IntervalSeconds        float64
+	GracePeriodSeconds     float64
+	MaxConsecutiveFailures int
+}
+
+// Check is how HAProxy probes one server.
+type Check struct {
+	Interval int // milliseconds
+	Fall     int
+	Port     int  // 0: the server's own
+	TLS      bool // HTTPS without verification
+}
+
+// HostRoute sends requests for Host and, when Path is not empty, below Path to a backend.
+type HostRoute struct {
+	Host            string // exact, lower case; or "*.example.com"
+	Path            string
+	Backend         string
+	RedirectToHTTPS bool // on port 80
+}
+
+// AppRoute sends requests whose X-Marathon-App-Id is App (lower case) to a backend.
+type AppRoute struct {
+	App     string
+	Backend string
+}
+
+// Problem says what was left out of a model and why. Nothing else is harmed by it.
+type Problem struct {
+	App    string // app id
+	Field  string // label or JSON field, "" if the app as a whole
+	Value  string // shortened to 200 bytes, printable
+	Reason string // what is wrong and what was expected
+	// Severity is "error" when a service or app is left out or kept at its last good state, "warning" when only the
+	// setting was ignored.
+	Severity string
+}

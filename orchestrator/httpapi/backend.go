@@ -1,0 +1,81 @@
+// Package httpapi speaks Marathon's HTTP API: it decodes and validates requests, asks a Backend, and encodes answers,
+// errors and the event stream. It holds no state of its own.
+package httpapi
+
+import (
+	"context"
+	"io"
+
+	"berth/orchestrator/api"
+	"berth/orchestrator/driver"
+)
+
+// AppChange is one app's part of a write. Apply runs under the write lock with the stored definition (nil if there is
+// none) and returns the new one (nil to delete the app), normalised and valid in itself; rules between apps, service
+// ports, versions and the deployment are the backend's. An error refuses the whole write.
+type AppChange struct {
+	ID      string
+	Apply   func(stored *api.App) (*api.App, error)
+	Restart bool // replace all tasks although nothing changes
+}
+
+// WriteOptions accompany a write.
+type WriteOptions struct {
+	Force    bool // override a lock
+	DryRun   bool // compute the answer, change nothing
+	ClientIP string
+	URI      string
+}
+
+// WriteResult is what a write did, or with DryRun would do.
+type WriteResult struct {
+	api.DeploymentResult
+	Apps     []*api.App // the apps as stored, in the order of the changes; nil for deleted ones
+	Steps    []api.DeploymentStep
+	Warnings []string
+}
+
+// KillOptions accompany a kill of tasks.
+type KillOptions struct {
+	WriteOptions
+	Scale bool // lower the instance count by the number killed
+}
+
+// Subscription is a stream of events. C is closed when the subscriber is cut off because it was too slow (1024
+// undelivered events) or the backend ends.
+type Subscription struct {
+	C     <-chan api.Event
+	Close func()
+}
+
+// Backend is what the API needs of the orchestrator. All values it returns are the caller's to read, never to change.
+// Errors are *api.Error where the client is at fault.
+type Backend interface {
+	// Index is the revision of the last stored change.
+	Index() uint64
+	// Apps returns all apps, sorted by id, with everything that can be embedded.
+	Apps() []*api.AppInfo
+	App(id string) (*api.AppInfo, bool)
+	// Versions are newest first; both give a not-found error for an unknown app.
+	Versions(id string) ([]api.Timestamp, error)
+	Version(id string, v api.Timestamp) (*api.App, error)
+	Queue() []api.QueueEntry
+	Deployments() []api.Deployment
+
+	Change(ctx context.Context, changes []AppChange, opt WriteOptions) (WriteResult, error)
+	// Kill ends tasks; ids that are well formed but unknown are skipped. The deployment result is zero without Scale.
+	Kill(ctx context.Context, taskIDs []string, opt KillOptions) ([]api.Task, api.DeploymentResult, error)
+	// ResetDelay drops an app's backoff; not found if the app is not in the queue.
+	ResetDelay(id string) error
+	// CancelDeployment rolls a deployment back, or with Force only stops it (the result is then zero).
+	CancelDeployment(ctx context.Context, id string, opt WriteOptions) (api.DeploymentResult, error)
+
+	// Subscribe starts a stream of all events from now on. A follower that named itself (subscriber) takes part in the
+	// drain handshake until it closes.
+	Subscribe(subscriber, role, remote string) Subscription
+	Ack(api.Ack) error
+
+	Logs(ctx context.Context, taskID string, opt driver.LogOptions) (io.ReadCloser, error)
+	// Config holds the values shown by /v2/info.
+	Config() map[string]any
+}
