@@ -48,10 +48,10 @@ func TestCompare(t *testing.T) {
 func TestOldAndNewStyleCompareEqual(t *testing.T) {
 	old := mustParse(t, `{"id":"/x","container":{"docker":{"image":"a","network":"BRIDGE","portMappings":[{"containerPort":80}]}},
 		"uris":["http://a/b.zip"]}`)
-	new := mustParse(t, `{"id":"x","networks":[{"mode":"container/bridge"}],"container":{"type":"DOCKER","docker":{"image":"a"},
+	current := mustParse(t, `{"id":"x","networks":[{"mode":"container/bridge"}],"container":{"type":"DOCKER","docker":{"image":"a"},
 		"portMappings":[{"containerPort":80,"hostPort":0}]},"fetch":[{"uri":"http://a/b.zip"}]}`)
-	if Compare(old, new) != ChangeNone {
-		t.Error(cmp.Diff(old, new))
+	if Compare(old, current) != ChangeNone {
+		t.Error(cmp.Diff(old, current))
 	}
 }
 

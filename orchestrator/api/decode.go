@@ -28,7 +28,7 @@ func decodeStrict(data []byte, into any) (*decoder, *node, error) {
 	for _, name := range repeated {
 		d.notes.warn("field %s is given twice in one object, the last one counts", printable(name))
 	}
-	if root.kind == null {
+	if root.kind == kindNull {
 		d.wrongType("/", "a value", &root)
 	}
 	d.value(&root, reflect.ValueOf(into).Elem(), "/")
@@ -74,9 +74,9 @@ func (d *decoder) wrongType(path, expected string, n *node) {
 	}
 	found := n.kind.String()
 	switch n.kind {
-	case text:
+	case kindText:
 		found += " " + quote(n.text)
-	case number:
+	case kindNumber:
 		found += " " + cutNumber(n.text)
 	}
 	d.add(path, "expected %s, found %s", expected, found)
@@ -91,7 +91,7 @@ func cutNumber(s string) string {
 
 // value sets v from n and reports whether it did; a null sets nothing.
 func (d *decoder) value(n *node, v reflect.Value, path string) bool {
-	if n.kind == null {
+	if n.kind == kindNull {
 		return false
 	}
 	switch p := v.Addr().Interface().(type) {
@@ -102,9 +102,9 @@ func (d *decoder) value(n *node, v reflect.Value, path string) bool {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		return d.scalar(n, text, path, func() { v.SetString(n.text) })
+		return d.scalar(n, kindText, path, func() { v.SetString(n.text) })
 	case reflect.Bool:
-		return d.scalar(n, boolean, path, func() { v.SetBool(n.truth) })
+		return d.scalar(n, kindBool, path, func() { v.SetBool(n.truth) })
 	case reflect.Int, reflect.Int64:
 		return d.integer(n, v, path)
 	case reflect.Float64:
@@ -149,7 +149,7 @@ func (d *decoder) integer(n *node, v reflect.Value, path string) bool {
 func (d *decoder) float(n *node, v reflect.Value, path string) bool {
 	f, ok := numberOf(n)
 	if !ok {
-		d.wrongType(path, number.String(), n)
+		d.wrongType(path, kindNumber.String(), n)
 		return false
 	}
 	v.SetFloat(f)
@@ -158,7 +158,7 @@ func (d *decoder) float(n *node, v reflect.Value, path string) bool {
 
 // numberOf reads a number that fits into 64 bits of floating point.
 func numberOf(n *node) (float64, bool) {
-	if n.kind != number {
+	if n.kind != kindNumber {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(n.text, 64)

@@ -9,14 +9,14 @@ import (
 // list keeps the positions: an item of a wrong type stays as an empty one in lenient reading, because lists of ports
 // are matched by index.
 func (d *decoder) list(n *node, v reflect.Value, path string) bool {
-	if n.kind != list {
-		d.wrongType(path, list.String(), n)
+	if n.kind != kindList {
+		d.wrongType(path, kindList.String(), n)
 		return false
 	}
 	s := reflect.MakeSlice(v.Type(), len(n.items), len(n.items))
 	for i := range n.items {
 		at := d.item(path, i)
-		if n.items[i].kind == null && !d.lenient {
+		if n.items[i].kind == kindNull && !d.lenient {
 			d.wrongType(at, "a value", &n.items[i])
 			continue
 		}
@@ -27,8 +27,8 @@ func (d *decoder) list(n *node, v reflect.Value, path string) bool {
 }
 
 func (d *decoder) mapping(n *node, v reflect.Value, path string) bool {
-	if n.kind != object {
-		d.wrongType(path, object.String(), n)
+	if n.kind != kindObject {
+		d.wrongType(path, kindObject.String(), n)
 		return false
 	}
 	m := reflect.MakeMapWithSize(v.Type(), len(n.names))
@@ -48,7 +48,7 @@ func (d *decoder) mapping(n *node, v reflect.Value, path string) bool {
 
 // refuseSecret finds an environment variable whose value is to come from a secret store.
 func (d *decoder) refuseSecret(n *node, path string) bool {
-	if n.kind != object || d.lenient || !strings.HasPrefix(path, "/env/") {
+	if n.kind != kindObject || d.lenient || !strings.HasPrefix(path, "/env/") {
 		return false
 	}
 	if _, ok := n.member("secret"); !ok {
@@ -59,8 +59,8 @@ func (d *decoder) refuseSecret(n *node, path string) bool {
 }
 
 func (d *decoder) object(n *node, v reflect.Value, path string) bool {
-	if n.kind != object {
-		d.wrongType(path, object.String(), n)
+	if n.kind != kindObject {
+		d.wrongType(path, kindObject.String(), n)
 		return false
 	}
 	special := specialFields[v.Type()]

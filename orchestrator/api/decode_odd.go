@@ -4,7 +4,7 @@ import "reflect"
 
 func (d *decoder) timestamp(n *node, t *Timestamp, path string) bool {
 	v, err := ParseTimestamp(n.text)
-	if n.kind != text || err != nil {
+	if n.kind != kindText || err != nil {
 		d.wrongType(path, "a timestamp of the form "+TimestampLayout, n)
 		return false
 	}
@@ -13,11 +13,11 @@ func (d *decoder) timestamp(n *node, t *Timestamp, path string) bool {
 }
 
 func (d *decoder) unreachable(n *node, u *UnreachableStrategy, path string) bool {
-	if n.kind == text && (n.text == "disabled" || d.lenient) {
+	if n.kind == kindText && (n.text == "disabled" || d.lenient) {
 		*u = UnreachableStrategy{Disabled: true}
 		return true
 	}
-	if n.kind != object {
+	if n.kind != kindObject {
 		d.wrongType(path, `"disabled" or an object`, n)
 		return false
 	}
@@ -30,17 +30,17 @@ func (d *decoder) unreachable(n *node, u *UnreachableStrategy, path string) bool
 // anything keeps a value whose meaning is not ours; nulls inside are dropped, so that no answer ever carries one.
 func (d *decoder) anything(n *node, path string) (any, bool) {
 	switch n.kind {
-	case boolean:
+	case kindBool:
 		return n.truth, true
-	case text:
+	case kindText:
 		return n.text, true
-	case number:
+	case kindNumber:
 		f, ok := numberOf(n)
 		if !ok {
 			d.wrongType(path, "a number of 64 bits", n)
 		}
 		return f, ok
-	case list:
+	case kindList:
 		all := []any{}
 		for i := range n.items {
 			if x, ok := d.anything(&n.items[i], d.item(path, i)); ok {
@@ -48,7 +48,7 @@ func (d *decoder) anything(n *node, path string) (any, bool) {
 			}
 		}
 		return all, true
-	case object:
+	case kindObject:
 		all := map[string]any{}
 		for i, name := range n.names {
 			if x, ok := d.anything(&n.items[i], d.child(path, name)); ok {

@@ -61,7 +61,7 @@ func readUpdate(data []byte) (*Update, Notes, error) {
 	}
 	special := specialFields[appType]
 	for i, name := range root.names {
-		if _, ok := special[name]; !ok && root.items[i].kind != null {
+		if _, ok := special[name]; !ok && root.items[i].kind != kindNull {
 			u.given[name] = true
 		}
 	}

@@ -31,7 +31,7 @@ func (r *reader) value(depth int) (node, error) {
 	switch c := r.next(); c {
 	case '{', '[':
 		if depth == MaxDepth {
-			return node{kind: null}, r.tooDeep()
+			return node{kind: kindNull}, r.tooDeep()
 		}
 		r.at++
 		if c == '{' {
@@ -40,7 +40,7 @@ func (r *reader) value(depth int) (node, error) {
 		return r.list(depth + 1)
 	case '"':
 		s, err := r.text()
-		return node{kind: text, text: s}, err
+		return node{kind: kindText, text: s}, err
 	}
 	return r.literal(), nil
 }
@@ -55,11 +55,11 @@ func (r *reader) literal() node {
 	r.at += end
 	switch word := string(rest[:end]); word {
 	case "null":
-		return node{kind: null}
+		return node{kind: kindNull}
 	case "true", "false":
-		return node{kind: boolean, truth: word == "true"}
+		return node{kind: kindBool, truth: word == "true"}
 	default:
-		return node{kind: number, text: word}
+		return node{kind: kindNumber, text: word}
 	}
 }
 
@@ -110,7 +110,7 @@ func (r *reader) tooDeep() error {
 }
 
 func (r *reader) list(depth int) (node, error) {
-	n := node{kind: list}
+	n := node{kind: kindList}
 	for r.next() != ']' {
 		v, err := r.value(depth)
 		if err != nil {
@@ -123,7 +123,7 @@ func (r *reader) list(depth int) (node, error) {
 }
 
 func (r *reader) object(depth int) (node, error) {
-	n := node{kind: object}
+	n := node{kind: kindObject}
 	var seen index
 	for r.next() != '}' {
 		name, err := r.text()

@@ -20,12 +20,12 @@ const (
 type kind int
 
 const (
-	null kind = iota
-	boolean
-	number
-	text
-	list
-	object
+	kindNull kind = iota
+	kindBool
+	kindNumber
+	kindText
+	kindList
+	kindObject
 )
 
 func (k kind) String() string {
@@ -44,7 +44,7 @@ type node struct {
 // member returns the value of a member that is present and not null.
 func (n *node) member(name string) (*node, bool) {
 	for i, s := range n.names {
-		if s == name && n.items[i].kind != null {
+		if s == name && n.items[i].kind != kindNull {
 			return &n.items[i], true
 		}
 	}

@@ -12,19 +12,19 @@ import (
 // plainValue turns a node into what encoding/json makes of the same text with UseNumber.
 func plainValue(n *node) any {
 	switch n.kind {
-	case boolean:
+	case kindBool:
 		return n.truth
-	case number:
+	case kindNumber:
 		return json.Number(n.text)
-	case text:
+	case kindText:
 		return n.text
-	case list:
+	case kindList:
 		all := []any{}
 		for i := range n.items {
 			all = append(all, plainValue(&n.items[i]))
 		}
 		return all
-	case object:
+	case kindObject:
 		all := map[string]any{}
 		for i, name := range n.names {
 			all[name] = plainValue(&n.items[i])
