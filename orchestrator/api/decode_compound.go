@@ -34,7 +34,7 @@ func (d *decoder) mapping(n *node, v reflect.Value, path string) bool {
 	m := reflect.MakeMapWithSize(v.Type(), len(n.names))
 	for i, name := range n.names {
 		at := d.child(path, name)
-		if d.refuseSecret(&n.items[i], at) {
+		if strings.HasSuffix(path, "/env") && d.refuseSecret(&n.items[i], at) {
 			continue
 		}
 		e := reflect.New(v.Type().Elem()).Elem()
@@ -48,9 +48,6 @@ func (d *decoder) mapping(n *node, v reflect.Value, path string) bool {
 
 // refuseSecret finds an environment variable whose value is to come from a secret store.
 func (d *decoder) refuseSecret(n *node, path string) bool {
-	if n.kind != kindObject || d.lenient || !strings.HasPrefix(path, "/env/") {
-		return false
-	}
 	if _, ok := n.member("secret"); !ok {
 		return false
 	}

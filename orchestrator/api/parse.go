@@ -93,6 +93,11 @@ func (u *Update) detectRollback(unknown []string) error {
 		p.add("/version", "a version asks for a rollback and cannot stand beside fields to change; leave it out to change them")
 		return p.err(messageInvalidObject)
 	}
+	if u.sent.Version.IsZero() {
+		var p problems
+		p.add("/version", "names no version")
+		return p.err(messageInvalidObject)
+	}
 	u.Rollback = u.sent.Version
 	return nil
 }

@@ -197,6 +197,7 @@ func TestRollback(t *testing.T) {
 		"with a real field":     `{` + v + `,"instances":2}`,
 		"with an unknown field": `{` + v + `,"Instances":2}`,
 		"unparsable":            `{"version":"latest"}`,
+		"the beginning of time": `{"version":"1970-01-01T00:00:00.000Z"}`,
 		"a number":              `{"version":1}`,
 	} {
 		_, _, err := ParseUpdate([]byte(document))
