@@ -13,6 +13,10 @@ func (d *decoder) list(n *node, v reflect.Value, path string) bool {
 		d.wrongType(path, kindList.String(), n)
 		return false
 	}
+	if len(n.items) > MaxItems && !d.lenient {
+		d.add(path, "has %d items, the limit is %d", len(n.items), MaxItems)
+		return false
+	}
 	s := reflect.MakeSlice(v.Type(), len(n.items), len(n.items))
 	for i := range n.items {
 		at := d.item(path, i)

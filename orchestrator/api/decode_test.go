@@ -204,6 +204,10 @@ func TestDocumentsHaveLimits(t *testing.T) {
 	if _, err := Decode([]byte(deep[len(`{"a":`):len(deep)-1]), &struct{}{}); err != nil {
 		t.Errorf("%d levels: %v", MaxDepth, err)
 	}
+	zeros := strings.Repeat("0,", MaxItems)
+	mustParse(t, plain(`"ports":[`+zeros[:len(zeros)-1]+`]`))
+	_, _, err = ParseApp([]byte(plain(`"ports":[` + zeros + `0]`)))
+	wantPaths(t, err, "/ports")
 	_, _, err = ParseApp([]byte(plain(`"user":"` + strings.Repeat("x", MaxDocument) + `"`)))
 	if CodeOf(err) != CodeTooLarge {
 		t.Errorf("large document: %v", err)

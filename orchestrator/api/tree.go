@@ -15,6 +15,9 @@ const (
 	MaxDocument = 8 << 20
 	// MaxDepth is how deep objects and lists may be nested.
 	MaxDepth = 64
+	// MaxItems is the length of the longest list. With its defaults filled in, an item can be much larger than it was
+	// written.
+	MaxItems = 20000
 )
 
 type kind int
