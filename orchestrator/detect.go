@@ -51,30 +51,41 @@ func detectDisk(dir string) float64 {
 
 func lessReserve(total, reserve float64) float64 { return max(total-reserve, total/2) }
 
-// probePort reports whether a port of this machine is in use by binding it for a moment. Docker publishes on all
-// addresses, so a listener on any of them counts. A port this process may not bind is taken for free.
-func probePort(agent Agent, port int, protocol string) error {
-	if !isLocal(agent.IP) {
+// portProber returns the default Options.ProbePort: it binds a port of this machine for a moment. Docker publishes on all
+// addresses, so a listener on any of them counts. A port this process may not bind is taken for free, and so is every
+// port of another machine.
+func portProber(agents []Agent) func(Agent, int, string) error {
+	local := map[string]bool{}
+	for _, a := range agents {
+		local[a.IP] = isLocal(a.IP)
+	}
+	return func(agent Agent, port int, protocol string) error {
+		if !local[agent.IP] {
+			return nil
+		}
+		for p := range strings.SplitSeq(protocol, ",") {
+			if errors.Is(bind(strings.TrimSpace(p), port), syscall.EADDRINUSE) {
+				return fmt.Errorf("port %d is in use on %s by something outside this cluster", port, agent.Host)
+			}
+		}
 		return nil
 	}
+}
+
+func bind(protocol string, port int) error {
 	addr := ":" + strconv.Itoa(port)
-	var err error
-	switch protocol {
-	case "udp":
-		var c net.PacketConn
-		if c, err = net.ListenPacket("udp", addr); err == nil {
-			err = c.Close()
+	if protocol == "udp" {
+		c, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			return err
 		}
-	default:
-		var l net.Listener
-		if l, err = net.Listen("tcp", addr); err == nil {
-			err = l.Close()
-		}
+		return c.Close()
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("port %d is in use on %s by something outside this cluster", port, agent.Host)
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
 	}
-	return nil
+	return l.Close()
 }
 
 func isLocal(ip string) bool {

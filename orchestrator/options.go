@@ -1,7 +1,9 @@
 package orchestrator
 
 import (
+	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -9,7 +11,9 @@ import (
 
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
+	"berth/orchestrator/health"
 	"berth/orchestrator/reconcile"
+	"berth/orchestrator/serviceport"
 )
 
 // Agent is a machine that runs tasks. Its drivers belong to it alone.
@@ -69,6 +73,9 @@ type Options struct {
 	Now   func() time.Time // default time.Now
 	NewID func() string    // makes UUIDs; default random ones
 	Seed  uint64           // of the choice of dynamic host ports; default random
+
+	noSync bool                                       // for tests: see store.Options
+	probe  func(context.Context, *health.Check) error // for tests: in place of real probes
 }
 
 // withDefaults returns o completed, or says what is wrong with it.
@@ -103,10 +110,18 @@ func (o Options) withDefaults() (Options, error) {
 		o.NewID = newUUID
 	}
 	if o.ProbePort == nil {
-		o.ProbePort = probePort
+		o.ProbePort = portProber(o.Agents)
+	}
+	if o.Seed == 0 {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails
+		o.Seed = binary.NativeEndian.Uint64(b[:])
 	}
 	if o.Assign == nil {
-		o.Assign = assigner(o.LocalPortMin, o.LocalPortMax)
+		low, high := o.LocalPortMin, o.LocalPortMax
+		o.Assign = func(app, previous *api.App, used func(int) bool) error {
+			return serviceport.Assign(app, previous, used, low, high)
+		}
 	}
 	return o.withAgents()
 }

@@ -112,4 +112,3 @@ func portSeed(seed uint64, app, agent string, nth int) uint64 {
 	}
 	return (h ^ uint64(nth)) * 0x9e3779b97f4a7c15
 }
-

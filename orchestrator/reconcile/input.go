@@ -82,7 +82,9 @@ func Need(def *api.App) Resources {
 }
 
 // ResourcesOf converts from CPUs and MiB.
-func ResourcesOf(cpus, mem, disk float64) Resources { return Resources{milli(cpus), milli(mem), milli(disk)} }
+func ResourcesOf(cpus, mem, disk float64) Resources {
+	return Resources{milli(cpus), milli(mem), milli(disk)}
+}
 
 func milli(f float64) int64 { return int64(f*1000 + 0.5) }
 
