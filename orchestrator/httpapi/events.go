@@ -43,7 +43,6 @@ const maxName = 128
 
 // stream serves one subscriber until it leaves, is too slow, or the server ends.
 func (s *Server) stream(w http.ResponseWriter, c *call, name, role string) {
-	attached := s.attached(c)
 	sub := s.backend.Subscribe(name, role, c.RemoteAddr)
 	defer sub.Close()
 	out := newEventWriter(w, s.opt.WriteTimeout)
@@ -53,12 +52,9 @@ func (s *Server) stream(w http.ResponseWriter, c *call, name, role string) {
 	defer func() { log.Info("event stream detached", "events", out.events) }()
 
 	err := out.open()
-	if err == nil && keep(attached.Type) {
-		err = out.event(attached)
-	}
 	tick := time.NewTicker(s.opt.Heartbeat)
 	defer tick.Stop()
-	for first := true; err == nil; {
+	for err == nil {
 		select {
 		case e, ok := <-sub.C:
 			if !ok {
@@ -66,10 +62,9 @@ func (s *Server) stream(w http.ResponseWriter, c *call, name, role string) {
 				log.Warn("event stream cut off", "reason", "the subscriber is too slow or the orchestrator ends")
 				return
 			}
-			if own := first && announces(e, c.RemoteAddr); !own && keep(e.Type) {
+			if keep(e.Type) {
 				err = out.event(e)
 			}
-			first = false
 		case <-tick.C:
 			err = out.heartbeat()
 		case <-c.Context().Done():
@@ -80,21 +75,6 @@ func (s *Server) stream(w http.ResponseWriter, c *call, name, role string) {
 	}
 	s.metrics.dropped.Inc()
 	log.Warn("event stream cut off", "reason", err)
-}
-
-// attached is the first event on every stream. The backend may announce the subscriber to all; its own copy of that is
-// then left out.
-func (s *Server) attached(c *call) api.Event {
-	return api.Event{
-		Type:   api.EventStreamAttached,
-		Time:   api.TimestampOf(s.opt.Now()),
-		Index:  s.backend.Index(),
-		Fields: map[string]any{"remoteAddress": c.RemoteAddr},
-	}
-}
-
-func announces(e api.Event, remote string) bool {
-	return e.Type == api.EventStreamAttached && e.Fields["remoteAddress"] == remote
 }
 
 // typeFilter keeps the events of the types asked for, all if none is; a name that is no type matches nothing.

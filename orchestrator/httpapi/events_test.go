@@ -142,17 +142,6 @@ func TestEventTypesRestrictTheStream(t *testing.T) {
 	}
 }
 
-func TestOwnAnnouncementComesOnce(t *testing.T) {
-	f := newFake()
-	s := attach(t, serve(t, newServer(t, f, Options{}))+"/v2/events")
-	_, doc := s.event()
-	f.emit(api.Event{Type: api.EventStreamAttached, Fields: map[string]any{"remoteAddress": doc["remoteAddress"]}})
-	f.emit(api.Event{Type: api.EventStreamAttached, Fields: map[string]any{"remoteAddress": "10.0.0.9:1"}})
-	if _, doc := s.event(); doc["remoteAddress"] != "10.0.0.9:1" {
-		t.Errorf("second event: %v", doc)
-	}
-}
-
 func TestHeartbeatIsAnEmptyLine(t *testing.T) {
 	s := attach(t, serve(t, newServer(t, newFake(), Options{Heartbeat: 5 * time.Millisecond}))+"/v2/events")
 	s.event()

@@ -242,10 +242,11 @@ func (f *fake) CancelDeployment(_ context.Context, id string, opt WriteOptions) 
 	return f.result(), nil
 }
 
-func (f *fake) Subscribe(subscriber, role, _ string) Subscription {
+func (f *fake) Subscribe(subscriber, role, remote string) Subscription {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ch := make(chan api.Event, 1024)
+	ch <- api.Event{Type: api.EventStreamAttached, Time: f.clock, Index: f.index, Fields: map[string]any{"remoteAddress": remote}}
 	f.subs[ch] = subscriber + "/" + role
 	return Subscription{C: ch, Close: func() {
 		f.mu.Lock()
@@ -310,4 +311,6 @@ func (f *fake) Logs(ctx context.Context, id string, opt driver.LogOptions) (io.R
 	return r, nil
 }
 
-func (f *fake) Config() map[string]any { return map[string]any{"local_port_min": 10000, "local_port_max": 20000} }
+func (f *fake) Config() map[string]any {
+	return map[string]any{"local_port_min": 10000, "local_port_max": 20000}
+}
