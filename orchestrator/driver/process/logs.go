@@ -59,6 +59,7 @@ type logReader struct {
 	done   <-chan struct{}
 	wait   time.Duration
 
+	mu      sync.Mutex // held while reading and closing the files
 	closing sync.Once
 	closed  chan struct{}
 }
@@ -110,7 +111,7 @@ func (l *logReader) Read(p []byte) (int, error) {
 			l.wait = followMin
 			return n, err
 		}
-		if l.part != nil {
+		if l.more() {
 			continue
 		}
 		if !l.follow || ended {
@@ -125,6 +126,8 @@ func (l *logReader) Read(p []byte) (int, error) {
 
 // readSome reads what there is; 0 without error means nothing at the moment.
 func (l *logReader) readSome(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.part != nil {
 		n, err := l.part.Read(p)
 		if n > 0 || !errors.Is(err, io.EOF) {
@@ -136,8 +139,11 @@ func (l *logReader) readSome(p []byte) (int, error) {
 	}
 	n, err := l.file.ReadAt(p, l.offset)
 	l.offset += int64(n)
-	if n > 0 || !errors.Is(err, io.EOF) {
-		return n, err
+	if n > 0 {
+		return n, nil // a short read comes with io.EOF, which is not the end here
+	}
+	if !errors.Is(err, io.EOF) {
+		return 0, err
 	}
 	info, err := l.file.Stat()
 	if err != nil || info.Size() >= l.offset {
@@ -146,6 +152,13 @@ func (l *logReader) readSome(p []byte) (int, error) {
 	missed := l.offset
 	l.offset = 0
 	return 0, l.openOld(func(size int64) (int64, error) { return min(missed, size), nil })
+}
+
+// more reports whether there is a part to be read at once.
+func (l *logReader) more() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.part != nil
 }
 
 func (l *logReader) pause() error {
@@ -168,6 +181,11 @@ func (l *logReader) Close() error {
 	var err error
 	l.closing.Do(func() {
 		close(l.closed)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.part != nil {
+			l.part.Close()
+		}
 		err = l.file.Close()
 	})
 	return err

@@ -108,7 +108,9 @@ func (d *Driver) List(context.Context) ([]driver.Status, error) {
 }
 
 // Watch delivers every change from now on. Watching first and listing second misses nothing.
-func (d *Driver) Watch(ctx context.Context) (<-chan driver.Status, error) { return d.feed.Watch(ctx), nil }
+func (d *Driver) Watch(ctx context.Context) (<-chan driver.Status, error) {
+	return d.feed.Watch(ctx), nil
+}
 
 // Remove deletes an ended task's directory. A living task is an error.
 func (d *Driver) Remove(_ context.Context, taskID string) error {

@@ -49,7 +49,7 @@ func (d *Driver) living() []*task {
 }
 
 // rotate copies a file that has reached limit to old and cuts it to nothing. The task keeps its descriptor, which
-// appends, so it writes on at the start; the last limit bytes are copied if it has grown far beyond. What the task
+// appends, so it writes on at the start; of a file beyond twice the limit only the last limit bytes are kept. What the task
 // writes between the end of the copy and the cut is lost: some microseconds' worth.
 func rotate(name, old string, limit int64) error {
 	info, err := os.Stat(name)
@@ -66,9 +66,11 @@ func rotate(name, old string, limit int64) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.Seek(max(0, info.Size()-limit), io.SeekStart); err == nil {
-		_, err = io.Copy(out, io.LimitReader(f, 2*limit))
+	start := int64(0)
+	if info.Size() > 2*limit {
+		start = info.Size() - limit
 	}
+	_, err = io.Copy(out, io.NewSectionReader(f, start, 2*limit))
 	if err := errors.Join(err, out.Close()); err != nil {
 		return errors.Join(err, os.Remove(tmp))
 	}
