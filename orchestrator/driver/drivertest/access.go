@@ -14,6 +14,7 @@ import (
 func logsTail(s *suite) {
 	id := s.start("a", program.Program{Lines: 100, Stderr: "to stderr", Run: true})
 	s.awaitLine(id, "line 100")
+	s.awaitOutput(id, driver.Stderr, "to stderr")
 	for _, c := range []struct {
 		opt  driver.LogOptions
 		want string

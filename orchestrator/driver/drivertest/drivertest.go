@@ -229,7 +229,12 @@ func (s *suite) logs(id string, opt driver.LogOptions) string {
 // awaitLine follows stdout until a line that begins with prefix, and returns the rest of it.
 func (s *suite) awaitLine(id, prefix string) string {
 	s.Helper()
-	r, err := s.d.Logs(s.ctx(), id, driver.LogOptions{Stream: driver.Stdout, Follow: true, Lines: -1})
+	return s.awaitOutput(id, driver.Stdout, prefix)
+}
+
+func (s *suite) awaitOutput(id string, stream driver.Stream, prefix string) string {
+	s.Helper()
+	r, err := s.d.Logs(s.ctx(), id, driver.LogOptions{Stream: stream, Follow: true, Lines: -1})
 	if err != nil {
 		s.Fatalf("logs: %v", err)
 	}
@@ -245,7 +250,7 @@ func (s *suite) awaitLine(id, prefix string) string {
 			}
 		}
 		if err != nil {
-			s.Fatalf("stdout of %s has no line %q before %v: %q", id, prefix, err, text)
+			s.Fatalf("%s of %s has no line %q before %v: %q", stream, id, prefix, err, text)
 		}
 	}
 }

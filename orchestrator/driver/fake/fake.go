@@ -17,6 +17,7 @@ import (
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
 	"berth/orchestrator/driver/drivertest/program"
+	"berth/orchestrator/driver/exitcode"
 	"berth/orchestrator/driver/feed"
 )
 
@@ -79,7 +80,7 @@ func (h *Host) End(taskID string, code int) error {
 }
 
 // Crash makes a living task end as if killed by SIGKILL.
-func (h *Host) Crash(taskID string) error { return h.End(taskID, codeKilled) }
+func (h *Host) Crash(taskID string) error { return h.End(taskID, exitcode.Killed) }
 
 // GoAway makes every call fail and closes all watches, as when an engine dies. The tasks go on.
 func (h *Host) GoAway() {

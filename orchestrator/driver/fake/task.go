@@ -7,18 +7,15 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
 	"berth/orchestrator/driver/drivertest/program"
+	"berth/orchestrator/driver/exitcode"
 	"berth/orchestrator/driver/hostport"
 )
 
-const (
-	codeKilled = 128 + int(syscall.SIGKILL)
-	codeTerm   = 128 + int(syscall.SIGTERM)
-)
+// codeTerm is the exit code of a task that SIGTERM ended.
+const codeTerm = 128 + int(syscall.SIGTERM)
 
 // task is guarded by its host's mutex, except what never changes and done.
 type task struct {
@@ -169,7 +166,7 @@ func (h *Host) tick(t *task, p program.Program, n int) {
 	switch {
 	case p.Run:
 	case p.Crash:
-		h.end(t, codeKilled)
+		h.end(t, exitcode.Killed)
 	default:
 		h.end(t, p.Exit)
 	}
@@ -185,7 +182,7 @@ func (t *task) print(s driver.Stream, line string) {
 // end needs h.mu and a living task.
 func (h *Host) end(t *task, code int) {
 	t.status.ExitCode = code
-	message := describe(code)
+	message := exitcode.Describe(code)
 	switch {
 	case t.stopping:
 		h.set(t, api.TaskKilled, "stopped: "+message)
@@ -197,13 +194,6 @@ func (h *Host) end(t *task, code int) {
 		}
 		h.set(t, api.TaskFailed, message)
 	}
-}
-
-func describe(code int) string {
-	if code > 128 {
-		return fmt.Sprintf("exit code %d (%s)", code, unix.SignalName(syscall.Signal(code-128)))
-	}
-	return fmt.Sprintf("exit code %d", code)
 }
 
 // Stop implements driver.Driver.
@@ -224,7 +214,7 @@ func (d *Driver) Stop(ctx context.Context, taskID string, grace time.Duration) e
 	d.h.mu.Lock()
 	defer d.h.mu.Unlock()
 	if !t.status.State.Final() {
-		d.h.end(t, codeKilled)
+		d.h.end(t, exitcode.Killed)
 	}
 	return nil
 }

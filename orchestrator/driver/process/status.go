@@ -6,12 +6,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
+	"berth/orchestrator/driver/exitcode"
 	"berth/orchestrator/driver/tail"
 )
 
@@ -21,14 +19,11 @@ const (
 	quoteBytes = 2 << 10
 )
 
-// codeKilled is reported when nobody was left to note the exit code.
-const codeKilled = 128 + int(syscall.SIGKILL)
-
 // final is the status of a task whose processes have all ended. The caller holds t.mu, or is alone with t.
 func (t *task) final(s driver.Status) driver.Status {
 	code, known := readExit(filepath.Join(t.dir, exitFile))
 	if !known {
-		code = codeKilled
+		code = exitcode.Killed
 	}
 	s.ExitCode = code
 	switch {
@@ -38,14 +33,14 @@ func (t *task) final(s driver.Status) driver.Status {
 			s.Message = fmt.Sprintf("killed: it did not end within %s of SIGTERM", t.grace)
 		}
 	case t.stopping:
-		s.State, s.Message = api.TaskKilled, "stopped: "+describe(code)
+		s.State, s.Message = api.TaskKilled, "stopped: "+exitcode.Describe(code)
 	case !known:
 		s.State = api.TaskFailed
 		s.Message = t.quote("the shell that supervised the process was killed; its exit code is unknown")
 	case code == 0:
-		s.State, s.Message = api.TaskFinished, describe(code)
+		s.State, s.Message = api.TaskFinished, exitcode.Describe(code)
 	default:
-		s.State, s.Message = api.TaskFailed, t.quote(describe(code))
+		s.State, s.Message = api.TaskFailed, t.quote(exitcode.Describe(code))
 	}
 	return s
 }
@@ -64,19 +59,4 @@ func readExit(name string) (code int, known bool) {
 	text, complete := strings.CutSuffix(string(data), "\n")
 	code, err = strconv.Atoi(text)
 	return code, complete && err == nil && code >= 0 && code <= 255
-}
-
-// describe puts an exit code in words. A shell reports a death by signal n as 128+n (POSIX sh, 2.8.2).
-func describe(code int) string {
-	switch {
-	case code == 126:
-		return "exit code 126: the command cannot be executed (permission denied, or not a program)"
-	case code == 127:
-		return "exit code 127: command not found"
-	case code > 128:
-		if name := unix.SignalName(syscall.Signal(code - 128)); name != "" {
-			return fmt.Sprintf("exit code %d (%s)", code, name)
-		}
-	}
-	return fmt.Sprintf("exit code %d", code)
 }
