@@ -60,7 +60,8 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 
 	f.StringVar(&c.Cluster, "cluster", c.Cluster, "`name` that marks this daemon's tasks; daemons that share a Docker engine\n"+
 		"need different ones")
-	f.StringVar(&c.DockerHost, "docker-host", c.DockerHost, "`address` of the engine (default: DOCKER_HOST or the local socket)")
+	f.StringVar(&c.DockerHost, "docker-host", c.DockerHost, "`address` of the engine (default: DOCKER_HOST or the\n"+
+		"local socket)")
 	f.StringVar(&c.EngineData, "engine-data", c.EngineData, "`path` at which the engine's host sees the data directory, when\n"+
 		"the orchestrator itself runs in a container")
 	f.BoolVar(&c.ForbidPrivileged, "forbid-privileged", c.ForbidPrivileged, "refuse privileged containers")
