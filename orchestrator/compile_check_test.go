@@ -1,0 +1,5 @@
+package orchestrator
+
+import "berth/orchestrator/httpapi"
+
+var _ httpapi.Backend = (*Orchestrator)(nil)
