@@ -1,5 +1,0 @@
-package orchestrator
-
-import "berth/orchestrator/httpapi"
-
-var _ httpapi.Backend = (*Orchestrator)(nil)
