@@ -14,6 +14,7 @@ type adoption struct {
 	writes  []func(*store.Tx)
 	restart []*store.Task // stored, but not started: a crash came in between
 	strays  []driver.Status
+	ghosts  []*store.Task // ended as far as the store knows
 	adopted int
 }
 
@@ -50,11 +51,17 @@ func (a *adoption) end(t *store.Task, s driver.Status) {
 	a.writes = append(a.writes, func(tx *store.Tx) { a.o.settle(tx, s, a.o.opt.Now()) })
 }
 
-// stray notes what carries the cluster's mark and is not in the store. A record is always stored before its task is
-// started, so nothing of ours can be meant.
+// stray notes what carries the cluster's mark and should not be there. A record is always stored before its task is
+// started, so what has none is nobody's; and what has ended by its record must not go on.
 func (a *adoption) stray(s driver.Status) {
-	if _, t := a.o.st.Task(s.TaskID); t == nil && !a.o.ops.active(s.TaskID) {
+	if a.o.ops.active(s.TaskID) {
+		return
+	}
+	switch _, t := a.o.st.Task(s.TaskID); {
+	case t == nil:
 		a.strays = append(a.strays, s)
+	case t.State.Final() && !s.State.Final():
+		a.ghosts = append(a.ghosts, t)
 	}
 }
 
@@ -76,6 +83,10 @@ func (a *adoption) act() {
 	for _, s := range a.strays {
 		log.Warn("remove a task nobody asked for", "task", s.TaskID, "app", s.AppID, "state", string(s.State))
 		a.o.ops.cleanUp(a.link, s.TaskID)
+	}
+	for _, t := range a.ghosts {
+		log.Warn("stop a task that was given up", "task", t.ID)
+		a.o.ops.stop(a.link, t)
 	}
 	for _, t := range a.restart {
 		a.o.ops.start(a.link, t)

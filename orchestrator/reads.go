@@ -86,7 +86,7 @@ func (o *Orchestrator) Queue() []api.QueueEntry {
 		}
 		out = append(out, api.QueueEntry{
 			Count: w.Count, Delay: api.QueueDelay{TimeLeftSeconds: left, Overdue: left == 0},
-			Since: api.TimestampOf(w.since), Role: role, App: a.Def, Explain: w.Explain,
+			Since: api.TimestampOf(w.since), Role: role, App: a.Def, Explain: w.Sentences(now),
 			ProcessedOffersSummary: api.OffersSummary{
 				ProcessedOffersCount: w.processed, UnusedOffersCount: w.unused,
 				LastUnusedOfferAt: api.TimestampOf(w.lastUnused), LastUsedOfferAt: api.TimestampOf(w.lastUsed),

@@ -2,9 +2,11 @@ package reconcile
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"berth/orchestrator/api"
 )
@@ -203,13 +205,21 @@ func (s *situation) refusedBy(refused []refusal, count int) Waiting {
 
 // delayed describes an app that waits after failures.
 func (s *situation) delayed(count int) Waiting {
-	left := s.app.LaunchAfter.Sub(s.c.in.Now).Seconds()
-	text := fmt.Sprintf("the next task starts in %s s, because tasks of this version ended",
-		strconv.FormatFloat(max(0.1, float64(int(left*10))/10), 'f', -1, 64))
-	if s.app.Cause != "" {
-		text += ": " + s.app.Cause
+	return Waiting{App: s.app.ID, Count: count, Until: s.app.LaunchAfter, Cause: s.app.Cause, Rejects: rejects(nil)}
+}
+
+// Sentences explains the wait to the app's owner.
+func (w *Waiting) Sentences(now time.Time) []string {
+	if w.Until.IsZero() {
+		return w.Explain
 	}
-	return Waiting{App: s.app.ID, Count: count, Until: s.app.LaunchAfter, Rejects: rejects(nil), Explain: []string{text}}
+	left := max(w.Until.Sub(now).Seconds(), 0)
+	text := fmt.Sprintf("the next task starts in %s s, because tasks of this version ended",
+		strconv.FormatFloat(math.Ceil(left*10)/10, 'f', -1, 64))
+	if w.Cause != "" {
+		text += ": " + w.Cause
+	}
+	return append([]string{text}, w.Explain...)
 }
 
 // rejects counts, per test, the agents that reached it and those it turned away.

@@ -48,9 +48,10 @@ type Waiting struct {
 	App       string
 	Count     int       // tasks still to launch
 	Until     time.Time // end of the backoff, if that is what they wait for
+	Cause     string    // of the backoff
 	Processed int       // agents considered
 	Rejects   []api.RejectReason
-	Explain   []string
+	Explain   []string // see Sentences
 }
 
 // Empty reports whether nothing is to be done.
