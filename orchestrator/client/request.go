@@ -41,10 +41,11 @@ type attemptError struct {
 func (e *attemptError) Error() string { return e.url + ": " + e.err.Error() }
 func (e *attemptError) Unwrap() error { return e.err }
 
-// refused is the API's own refusal, with the revision it reflects.
+// refused is an answer with a status that is not 2xx, and the revision it reflects.
 type refused struct {
-	err   *api.Error
-	index uint64
+	err    *api.Error
+	status int
+	index  uint64
 }
 
 func (e *refused) Error() string { return e.err.Error() }
@@ -138,10 +139,11 @@ func (c *Client) attempt(ctx context.Context, e endpoint, rq request, hops int) 
 	}
 	defer finish(resp.Body)
 	refusal, genuine := readRefusal(resp)
+	err = &refused{refusal, resp.StatusCode, answer{resp, e.name}.index()}
 	if genuine && !passOver(rq.method, resp.StatusCode) {
-		return nil, &refused{refusal, answer{resp, e.name}.index()}
+		return nil, err
 	}
-	return nil, &attemptError{e.name, refusal, safe(rq.method) || passOver(rq.method, resp.StatusCode)}
+	return nil, &attemptError{e.name, err, safe(rq.method) || passOver(rq.method, resp.StatusCode)}
 }
 
 // safe reports whether a request may be sent twice without anybody noticing.

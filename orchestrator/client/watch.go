@@ -31,6 +31,7 @@ type watcher struct {
 	deliver func(context.Context, *Snapshot)
 
 	in      *inbox
+	out     *outbox
 	singles chan singleResult
 	fulls   chan fullResult
 	saves   chan time.Duration
@@ -69,7 +70,7 @@ type watcher struct {
 func newWatcher(c *Client, deliver func(context.Context, *Snapshot)) *watcher {
 	return &watcher{
 		c: c, deliver: deliver,
-		in: newInbox(), singles: make(chan singleResult, c.opt.Parallel),
+		in: newInbox(), out: newOutbox(), singles: make(chan singleResult, c.opt.Parallel),
 		fulls: make(chan fullResult), saves: make(chan time.Duration, 1),
 		st: newState(), pr: newProgress(), susp: suspicion{hold: c.opt.HoldDown},
 		burst:      coalescer{quiet: c.opt.Quiet, ceiling: c.opt.Ceiling},
@@ -80,13 +81,12 @@ func newWatcher(c *Client, deliver func(context.Context, *Snapshot)) *watcher {
 
 // run is Watch; it returns when ctx has ended and all goroutines have.
 func (w *watcher) run(ctx context.Context) {
-	out := newOutbox()
 	w.c.mu.Lock()
-	w.c.status, w.c.current, w.c.acks = Status{}, false, out
+	w.c.status, w.c.current, w.c.acks = Status{}, false, w.out
 	w.c.mu.Unlock()
 	w.loadCache()
 	w.wg.Go(func() { w.c.feed(ctx, w.in) })
-	w.wg.Go(func() { w.c.sendAcks(ctx, out) })
+	w.wg.Go(func() { w.c.sendAcks(ctx, w.out) })
 	w.loop(ctx)
 	w.c.mu.Lock()
 	w.c.acks, w.c.status.Connected = nil, false
@@ -168,6 +168,8 @@ func (w *watcher) restart(connected bool) {
 	w.cancelFull()
 	w.pr.reset()
 	w.burst.reset()
+	w.out.clear()
+	w.c.note(func(s *Status) { s.Index = 0 })
 }
 
 // send starts the reads that are due.
@@ -385,12 +387,16 @@ func (w *watcher) wake(now time.Time) time.Duration {
 			next = t
 		}
 	}
-	if w.pr.full == nil {
-		sooner(w.fullAt, w.pr.wanted)
+	switch {
+	case w.pr.full != nil:
+	case w.pr.wanted:
+		sooner(w.fullAt, true)
+	default:
 		sooner(w.susp.next(), !w.susp.next().IsZero())
 		sooner(w.resyncAt, !w.resyncAt.IsZero())
 	}
 	sooner(w.singlesAt())
+	sooner(w.burst.due(), !w.burst.due().IsZero() && len(w.pr.dirty) == 0)
 	sooner(w.deliverAt())
 	sooner(w.saveAt, w.unsaved != nil && !w.saving)
 	return max(0, next.Sub(now))
