@@ -16,7 +16,7 @@ import (
 // follower is a running Watch and the snapshots it got.
 type follower struct {
 	*Client
-	t    *testing.T
+	t    testing.TB
 	mu   sync.Mutex
 	got  []*Snapshot
 	stop func()
@@ -41,7 +41,7 @@ func newTestClient(t testing.TB, opt Options) *Client {
 }
 
 // follow starts a Watch that ends with the test, or at stop.
-func follow(t *testing.T, opt Options, each ...func(*Client, *Snapshot)) *follower {
+func follow(t testing.TB, opt Options, each ...func(*Client, *Snapshot)) *follower {
 	t.Helper()
 	if testing.Verbose() {
 		opt.Log = slog.New(slog.NewTextHandler(t.Output(), nil))

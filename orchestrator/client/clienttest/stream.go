@@ -89,6 +89,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, b behaviour) {
 func (s *Server) pump(w http.ResponseWriter, r *http.Request, st *stream, b behaviour) {
 	beat := time.NewTicker(b.heartbeat)
 	defer beat.Stop()
+	lost := false // a stream that has lost events never speaks again, as it would be with TCP
 	for {
 		var text []byte
 		select {
@@ -106,8 +107,8 @@ func (s *Server) pump(w http.ResponseWriter, r *http.Request, st *stream, b beha
 		s.mu.Lock()
 		silent := s.b.silent
 		s.mu.Unlock()
-		if silent {
-			continue // and what was to be sent is lost
+		if lost = lost || silent && len(bytes.TrimSpace(text)) > 0; lost || silent {
+			continue
 		}
 		if _, err := w.Write(text); err != nil {
 			return
