@@ -71,11 +71,10 @@ func (p *progress) reset() {
 
 // event takes in one event.
 func (p *progress) event(c change) {
-	if c.start {
+	if c.start { // the first is this stream's own; the others' say nothing of what was sent before them
 		if p.attach == 0 {
 			p.attach = c.index
 		}
-		p.seen = max(p.seen, c.index)
 		return
 	}
 	m := mark{lo: c.index, hi: c.index}
