@@ -106,7 +106,11 @@ func (r *Renderer) bind(port int) string { return r.opt.Addr + ":" + strconv.Ito
 
 func (r *Renderer) head() string {
 	o := r.opt
-	return r.text("HEAD", o.Log, flag(o.AccessLog), strconv.Itoa(o.MaxConn), strconv.Itoa(max(1, o.MaxConn/5)),
+	conns, each := "", "10000"
+	if o.MaxConn > 0 {
+		conns, each = strconv.Itoa(o.MaxConn), strconv.Itoa(min(o.MaxConn, 10000))
+	}
+	return r.text("HEAD", o.Log, flag(o.AccessLog), conns, each,
 		o.StateFile, optionLines(o.DefaultOptions), o.StatsAddr+":"+strconv.Itoa(o.StatsPort), o.AdminSocket)
 }
 
