@@ -68,7 +68,7 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 		reasons = []string{"runtime commands failed: " + err.Error()}
 		c.Plan.Commands = nil
 	}
-	err := h.replaceWith(ctx, c, hash, func() error { return h.reload(ctx, hash, c.Plan.Commands) })
+	err := h.replaceWith(ctx, c, hash, func() error { return h.reload(ctx, c.Plan.Commands) })
 	return Result{Rung: plan.Reload, Reasons: reasons, Commands: len(c.Plan.Commands)}, err
 }
 
@@ -81,8 +81,8 @@ func (h *HAProxy) commands(ctx context.Context, commands []plan.Command) error {
 	if err != nil {
 		return err
 	}
-	if before.Stamp != h.loaded {
-		return fmt.Errorf("worker %d runs text %q: expected %q", before.PID, before.Stamp, h.loaded)
+	if before.Marker != h.loaded {
+		return fmt.Errorf("worker %d runs %q: expected %q", before.PID, before.Marker, h.loaded)
 	}
 	if err := h.sock.send(ctx, commands); err != nil {
 		return err
@@ -135,12 +135,12 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 		return err
 	}
 	old := h.good
-	next := state{config: stamped(c.Output, hash), maps: c.Output.Maps, hash: hash}
+	next := state{c.Output, hash}
 	if err := h.put(next); err != nil {
 		return err
 	}
 	if err := act(); err != nil {
-		if old.config != nil {
+		if old.Config != nil {
 			if back := h.put(old); back != nil {
 				h.opt.Log.Error("the old files could not be put back", "err", back)
 			}
@@ -148,7 +148,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 		return err
 	}
 	h.binds, h.current = binds, hash
-	if err := h.opt.Paths.archive(h.opt.Archive, next.config, next.maps); err != nil {
+	if err := h.opt.Paths.archive(h.opt.Archive, next.Config, next.Maps); err != nil {
 		h.opt.Log.Warn("configuration not archived", "err", err)
 	}
 	return nil
@@ -156,7 +156,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 
 // put writes a state to disk and remembers it.
 func (h *HAProxy) put(s state) error {
-	if err := h.opt.Paths.install(s.config, s.maps); err != nil {
+	if err := h.opt.Paths.install(s.Config, s.Maps); err != nil {
 		return err
 	}
 	h.good = s
@@ -178,8 +178,7 @@ func (h *HAProxy) Persist(ctx context.Context, out render.Output, want *Sections
 	if !h.running || h.current != hash || h.good.hash == hash {
 		return nil
 	}
-	next := state{config: stamped(out, hash), maps: out.Maps, hash: hash}
-	if err := h.put(next); err != nil {
+	if err := h.put(state{out, hash}); err != nil {
 		return err
 	}
 	info, err := h.sock.info(ctx)

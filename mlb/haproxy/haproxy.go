@@ -36,22 +36,21 @@ type HAProxy struct {
 	restarted chan struct{}
 	started   chan struct{} // signals Run that there is a process to watch
 
-	mu sync.Mutex // held while files are put in place and while the process changes
+	mu       sync.Mutex // held while files are put in place and while the process changes
 	running  bool
 	master   process
 	workers  []process // as last seen, to find them when their master has died
-	loaded   string   // hash of the text the current worker was started with
-	current  string   // hash of the text it embodies by now, Runtime API changes included
-	binds    []string // addresses bound by it
-	good     state    // what is on disk
+	loaded   string    // marker of the text the current worker was started with
+	current  string    // hash of what it does by now, Runtime API changes included
+	binds    []string  // addresses bound by it
+	good     state     // what is on disk
 	restarts uint64
 }
 
 // state is a set of files in place.
 type state struct {
-	config []byte // with its stamp
-	maps   []render.Map
-	hash   string
+	render.Output
+	hash string
 }
 
 const defaultTimeout = 30 * time.Second
@@ -99,7 +98,7 @@ func (h *HAProxy) Restarts() uint64 {
 func (h *HAProxy) Config() []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.good.config
+	return h.good.Config
 }
 
 // Procs asks the master for its processes.

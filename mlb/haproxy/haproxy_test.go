@@ -32,8 +32,8 @@ func TestFirstApplyStartsHAProxyWithThisText(t *testing.T) {
 		t.Fatalf("get: %d, %v", code, err)
 	}
 	info, err := b.sock.info(t.Context())
-	if err != nil || info.Stamp != Hash(out) || b.Current() != Hash(out) {
-		t.Fatalf("worker shows %q, mlb believes %q: want %q (%v)", info.Stamp, b.Current(), Hash(out), err)
+	if err != nil || info.Marker != markerIn(out.Config) || b.Current() != Hash(out) {
+		t.Fatalf("worker shows %q, mlb believes %q: want %q (%v)", info.Marker, b.Current(), Hash(out), err)
 	}
 	r, err := b.reloadTo(out)
 	if err != nil || r.Rung != plan.None {
@@ -51,8 +51,8 @@ func TestReloadIsConfirmedByANewWorker(t *testing.T) {
 	if len(after.Workers) != 1 || after.Workers[0] == before.Workers[0] || after.Master != before.Master {
 		t.Fatalf("processes before %+v, after %+v: want a new worker of the same master", before, after)
 	}
-	if info, _ := b.sock.infoOf(t.Context(), after.Workers[0]); info.Stamp != Hash(out) {
-		t.Fatalf("new worker shows %q, want %q", info.Stamp, Hash(out))
+	if info, _ := b.sock.infoOf(t.Context(), after.Workers[0]); info.Marker != markerIn(out.Config) {
+		t.Fatalf("new worker shows %q, want %q", info.Marker, markerIn(out.Config))
 	}
 	if _, err := os.Stat(b.opt.Paths.Config + ".2"); err != nil {
 		t.Errorf("archive: %v", err)
@@ -303,11 +303,11 @@ func TestRuntimeCommandThatFailsBecomesAReload(t *testing.T) {
 func TestStopLetsRequestsFinishWithinTheBound(t *testing.T) {
 	b := newBench(t)
 	b.mustReload(b.output("one"))
-	r, err := http.Get(b.url("/hold"))
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := c.Get(b.url("/hold"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer http.DefaultClient.CloseIdleConnections()
 	defer r.Body.Close()
 	master := b.master
 	time.AfterFunc(200*time.Millisecond, b.release)

@@ -11,7 +11,7 @@ import (
 type Info struct {
 	PID      int
 	Version  string
-	Stamp    string // hash of the text it was started with, "" if it is not mlb's
+	Marker   string // of the text it was started with, "" if it is not mlb's
 	Stopping bool
 	Conns    int
 }
@@ -31,7 +31,7 @@ func parseInfo(text string) (Info, error) {
 		case "Version":
 			i.Version = value
 		case "description":
-			i.Stamp = stampOf(value)
+			i.Marker = markerOf(value)
 		case "Stopping":
 			i.Stopping = value != "0"
 		case "CurrConns":

@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -44,24 +45,24 @@ type bench struct {
 	port  int // of the frontend
 	back  *httptest.Server
 	hold  chan struct{} // "/hold" answers when it is closed
-	log   *lines_
+	log   *logText
 	stop  context.CancelFunc
 	ended sync.WaitGroup
 }
 
-// lines_ collects log output.
-type lines_ struct {
+// logText collects log output.
+type logText struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (l *lines_) Write(p []byte) (int, error) {
+func (l *logText) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *lines_) String() string {
+func (l *logText) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
@@ -94,7 +95,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, port: freePort(t), log: new(lines_), hold: make(chan struct{})}
+	b := &bench{t: t, port: freePort(t), log: new(logText), hold: make(chan struct{})}
 	b.opt = Options{
 		Binary: binary(t), Paths: paths, Archive: 2, ReloadTimeout: 10 * time.Second,
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -150,8 +151,8 @@ func (b *bench) abandon() {
 
 // output is a configuration with one frontend and a backend with servers; note makes it differ from others.
 func (b *bench) output(note string, more ...string) render.Output {
-	return render.Output{
-		Config: []byte(fmt.Sprintf(`global
+	out := render.Output{Maps: []render.Map{{Name: "domain2backend.map", Data: []byte("a.test app_1\n")}}}
+	text := fmt.Sprintf(`global
     # %s
     stats socket %s mode 600 level admin
     hard-stop-after 5s
@@ -170,9 +171,16 @@ backend app_1
     balance roundrobin
     server s1 %s
 %s
-`, note, b.opt.Paths.Stats, b.port, b.opt.Paths.Dir(), b.back.Listener.Addr(), strings.Join(more, "\n"))),
-		Maps: []render.Map{{Name: "domain2backend.map", Data: []byte("a.test app_1\n")}},
-	}
+`, note, b.opt.Paths.Stats, b.port, b.opt.Paths.Dir(), b.back.Listener.Addr(), strings.Join(more, "\n"))
+	out.Config = []byte(text)
+	return marked(out)
+}
+
+// marked gives an output the marker that render would give it.
+func marked(out render.Output) render.Output {
+	marker := "mlb:" + Hash(out)[:16]
+	out.Config = append(bytes.Clone(out.Config), "global\n    description "+marker+"\n"...)
+	return out
 }
 
 func (b *bench) reloadTo(out render.Output) (Result, error) {

@@ -168,4 +168,3 @@ func spawn(b *Binary, p Paths) (process, error) {
 	}
 	return master, nil
 }
-

@@ -14,8 +14,8 @@ type record struct {
 	Master  int    `json:"master"` // pid
 	Started uint64 `json:"started"`
 	Worker  int    `json:"worker"` // pid of the current worker
-	// Loaded is the hash of the text the worker was started with: the one it shows. Current is the hash of the text in
-	// place, which it embodies after Runtime API commands.
+	// Loaded is the marker the worker shows. Current is the hash of the files in place, which it embodies, be it after
+	// Runtime API commands.
 	Loaded  string `json:"loaded"`
 	Current string `json:"current"`
 }

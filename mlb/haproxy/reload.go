@@ -15,9 +15,13 @@ import (
 // ErrNotConfirmed means that a reload was asked for but no worker showed the new text in time.
 var ErrNotConfirmed = errors.New("no worker confirms the new configuration")
 
-// reload brings the files in place to life in a new worker, and returns only when that worker shows the hash. drain goes to
+// reload brings the files in place to life in a new worker, and returns only when that worker shows the marker. drain goes to
 // the old worker first; it is a courtesy, so what it answers does not matter.
-func (h *HAProxy) reload(ctx context.Context, hash string, drain []plan.Command) error {
+func (h *HAProxy) reload(ctx context.Context, drain []plan.Command) error {
+	marker := markerIn(h.good.Config)
+	if marker == "" {
+		return errors.New("reload haproxy: the configuration has no marker (the description of its global section)")
+	}
 	ctx, cancel := context.WithTimeout(ctx, h.opt.ReloadTimeout)
 	defer cancel()
 	before, err := h.sock.procs(ctx)
@@ -38,7 +42,7 @@ func (h *HAProxy) reload(ctx context.Context, hash string, drain []plan.Command)
 	mark := h.msgs.mark()
 	refused, err := h.trigger(ctx)
 	if err == nil && refused == "" {
-		err = h.confirm(ctx, before, hash)
+		err = h.confirm(ctx, before, marker)
 	}
 	if err != nil || refused != "" {
 		return h.failedReload(mark, refused, err)
@@ -62,13 +66,13 @@ func (h *HAProxy) trigger(ctx context.Context) (refused string, err error) {
 	return "", nil
 }
 
-// confirm waits for a worker that was not there before and shows the hash.
-func (h *HAProxy) confirm(ctx context.Context, before Procs, hash string) error {
+// confirm waits for a worker that was not there before and shows the marker.
+func (h *HAProxy) confirm(ctx context.Context, before Procs, marker string) error {
 	var last error
 	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		info, err := h.confirmed(ctx, before, hash)
+		info, err := h.confirmed(ctx, before, marker)
 		if err == nil {
-			h.loaded, h.current = hash, hash
+			h.loaded, h.current = marker, h.good.hash
 			return h.note(info.PID)
 		}
 		last = err
@@ -86,9 +90,9 @@ func (h *HAProxy) confirm(ctx context.Context, before Procs, hash string) error 
 
 var errRefused = errors.New("haproxy refused the configuration")
 
-func (h *HAProxy) confirmed(ctx context.Context, before Procs, hash string) (Info, error) {
+func (h *HAProxy) confirmed(ctx context.Context, before Procs, marker string) (Info, error) {
 	info, err := h.sock.info(ctx)
-	if err == nil && !slices.Contains(before.Workers, info.PID) && info.Stamp == hash {
+	if err == nil && !slices.Contains(before.Workers, info.PID) && info.Marker == marker {
 		procs, err := h.sock.procs(ctx)
 		if err != nil {
 			return Info{}, err
@@ -108,7 +112,7 @@ func (h *HAProxy) confirmed(ctx context.Context, before Procs, hash string) (Inf
 	if procs.Failed > before.Failed {
 		return Info{}, errRefused
 	}
-	return Info{}, fmt.Errorf("worker %d shows text %q: expected %q", info.PID, info.Stamp, hash)
+	return Info{}, fmt.Errorf("worker %d shows %q: expected %q", info.PID, info.Marker, marker)
 }
 
 // failedReload turns the messages of a failed reload into reasons.
@@ -117,7 +121,7 @@ func (h *HAProxy) failedReload(mark int, refused string, err error) error {
 	if text == "" {
 		text = h.lateAlerts(mark)
 	}
-	if reasons := parseReasons(text, h.good.config); len(reasons) > 0 && !errors.Is(err, ErrNotConfirmed) {
+	if reasons := parseReasons(text, h.good.Config); len(reasons) > 0 && !errors.Is(err, ErrNotConfirmed) {
 		return fmt.Errorf("reload haproxy: %w", &CheckError{reasons})
 	}
 	if err == nil {
@@ -139,13 +143,14 @@ func (h *HAProxy) Reload(ctx context.Context, maps []string) error {
 			return err
 		}
 	}
+	old := h.good
+	h.remember(out)
 	if !h.running {
 		return h.launch(ctx)
 	}
-	hash := stampOf(description(lastGlobal(out.Config)))
-	if err := h.reload(ctx, hash, nil); err != nil {
+	if err := h.reload(ctx, nil); err != nil {
+		h.good = old
 		return err
 	}
-	h.good.config, h.good.maps, h.good.hash = out.Config, out.Maps, hash
 	return nil
 }

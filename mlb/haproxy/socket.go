@@ -28,7 +28,9 @@ type sockets struct {
 	calls         sync.WaitGroup
 }
 
-func newSockets(p Paths) *sockets { return &sockets{stats: p.Stats, master: p.Master, dial: dialNative} }
+func newSockets(p Paths) *sockets {
+	return &sockets{stats: p.Stats, master: p.Master, dial: dialNative}
+}
 
 func dialNative(path string) (conn, error) {
 	c := new(native.SingleRuntime)

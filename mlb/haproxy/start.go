@@ -33,7 +33,7 @@ func (h *HAProxy) Start(ctx context.Context, maps []string) (adopted bool, err e
 
 // remember takes files on disk for the last good ones.
 func (h *HAProxy) remember(out render.Output) {
-	h.good = state{config: out.Config, maps: out.Maps, hash: stampOf(description(lastGlobal(out.Config)))}
+	h.good = state{out, Hash(out)}
 	if binds, err := h.structure.Check(out.Config, nil); err == nil {
 		h.binds = binds
 	}
@@ -56,9 +56,9 @@ func (h *HAProxy) adopt(ctx context.Context) bool {
 		h.clear(process{note.Master, note.Started})
 		return false
 	}
-	h.running, h.master, h.loaded, h.current = true, master, info.Stamp, info.Stamp
+	h.running, h.master, h.loaded, h.current = true, master, info.Marker, ""
 	if note.Master == master.pid && note.Started == master.started && note.Worker == info.PID &&
-		note.Loaded == info.Stamp {
+		note.Loaded == info.Marker {
 		h.current = note.Current
 	}
 	h.see(procs)
@@ -109,7 +109,7 @@ func (h *HAProxy) launch(ctx context.Context) error {
 	if err != nil {
 		return h.failedStart(master, mark, err)
 	}
-	h.running, h.master, h.loaded, h.current = true, master, info.Stamp, info.Stamp
+	h.running, h.master, h.loaded, h.current = true, master, info.Marker, h.good.hash
 	if procs, err := h.sock.procs(ctx); err == nil {
 		h.see(procs)
 	}
@@ -124,7 +124,7 @@ func (h *HAProxy) failedStart(master process, mark int, err error) error {
 	defer cancel()
 	_ = master.wait(ctx)
 	h.running = false
-	if reasons := parseReasons(h.lateAlerts(mark), h.good.config); len(reasons) > 0 {
+	if reasons := parseReasons(h.lateAlerts(mark), h.good.Config); len(reasons) > 0 {
 		return fmt.Errorf("start haproxy: %w", &CheckError{reasons})
 	}
 	return fmt.Errorf("start haproxy: %w", err)
