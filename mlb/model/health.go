@@ -48,6 +48,11 @@ func speaksHTTP(protocol string) bool {
 	return false
 }
 
+// ChecksHTTP reports whether the servers are probed by a request rather than by a mere connection.
+func (s *Service) ChecksHTTP() bool {
+	return s.Mode == HTTP && s.HealthCheck != nil && speaksHTTP(s.HealthCheck.Protocol)
+}
+
 func (d *draft) settleMode(check *api.HealthCheck, forced bool) {
 	switch {
 	case forced:
@@ -106,7 +111,7 @@ func (b *unitBuild) serverChecks(d *draft, drafts []*draft) {
 		}
 		c := &Check{
 			Interval: max(1, int(math.Round(hc.IntervalSeconds*1000))), Fall: hc.MaxConsecutiveFailures + 1,
-			Port: hc.Port, HTTP: d.Mode == HTTP && speaksHTTP(hc.Protocol),
+			Port: hc.Port, HTTP: d.ChecksHTTP(),
 		}
 		c.TLS = c.HTTP && (hc.Protocol == api.ProtocolHTTPS || hc.Protocol == api.ProtocolMesosHTTPS)
 		if ports != nil && i < len(ports) {

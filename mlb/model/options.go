@@ -29,7 +29,7 @@ const (
 	maxListValue  = 16 << 10 // bytes in a setting label that holds a list
 	maxTemplate   = 64 << 10 // bytes in a template label
 	maxVHosts     = 256      // names in one label
-	maxPaths      = 64       // paths in one label
+	maxPaths      = 48       // paths in one label: HAProxy takes 64 words a line
 	maxNetworks   = 1024     // networks in one label
 	maxPorts      = 256      // service ports of one app
 	maxIndex      = 9999     // largest <n> in a label
