@@ -53,7 +53,7 @@ var (
 	summing   = regexp.MustCompile(`^(Error\(s\) found in configuration file|Fatal errors found in configuration|` +
 		`Proxy '.*' contains no|Some configuration options require)`)
 	// The ways in which HAProxy names a proxy in a message.
-	proxyName = regexp.MustCompile(`(?:[Pp]roxy|frontend|backend|listen|userlist|section|Starting)(?: name)? '?` +
+	proxyName = regexp.MustCompile(`(?:[Pp]roxy|frontend|backend|listen|userlist|section)(?: name)? '?` +
 		`([A-Za-z0-9_.:-]+)'?`)
 )
 

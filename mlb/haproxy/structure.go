@@ -10,6 +10,7 @@ import (
 
 	parser "github.com/haproxytech/config-parser/v5"
 	"github.com/haproxytech/config-parser/v5/common"
+	"github.com/haproxytech/config-parser/v5/options"
 	"github.com/haproxytech/config-parser/v5/types"
 )
 
@@ -185,7 +186,7 @@ func (p part) parse() ([]string, error) {
 	}
 	parsing.Lock()
 	defer parsing.Unlock()
-	c, err := parser.New()
+	c, err := parser.New(options.UseListenSectionParsers)
 	if err != nil {
 		return nil, fmt.Errorf("parse section %s %s: %w", p.kind, p.name, err)
 	}
