@@ -147,6 +147,7 @@ func span(d time.Duration) string {
 func (r *Renderer) httpFrontend(own *ownRules) string {
 	dir := r.opt.MapDir
 	return r.text("HTTP_FRONTEND_HEAD", r.bind(r.opt.HTTPPort), flag(r.opt.AccessLog)) +
+		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
 		r.text("MAP_HTTP_FRONTEND_REDIRECT", dir, r.httpsPort()) +
 		own.httpBefore + r.text("MAP_HTTP_FRONTEND_ACL", dir) + own.httpAfter
@@ -156,12 +157,14 @@ func (r *Renderer) httpsFrontend(own *ownRules, certs []string) string {
 	dir := r.opt.MapDir
 	list := "crt " + strings.Join(certs, " crt ")
 	return r.text("HTTPS_FRONTEND_HEAD", list, r.bind(r.opt.HTTPSPort), flag(r.opt.AccessLog)) +
+		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
 		own.httpsBefore + r.text("MAP_HTTPS_FRONTEND_ACL", "", dir) + own.httpsAfter
 }
 
 func (r *Renderer) appIDFrontend(own *ownRules) string {
 	return r.text("HTTP_FRONTEND_APPID_HEAD", r.bind(r.opt.AppIDPort), flag(r.opt.AccessLog)) +
+		r.text("FRONTEND_HTTP_OPTIONS") +
 		own.appID + r.text("MAP_HTTP_FRONTEND_APPID_ACL", r.opt.MapDir)
 }
 

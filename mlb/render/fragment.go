@@ -84,6 +84,9 @@ func (r *Renderer) frontend(b *bytes.Buffer, s *model.Service) (string, error) {
 		addr = r.opt.Addr
 	}
 	err := r.put(b, s, "FRONTEND_HEAD", addr, s.Name, strconv.Itoa(s.Port), string(s.Mode), cert, options)
+	if s.Mode == model.HTTP && err == nil {
+		err = r.put(b, s, "FRONTEND_HTTP_OPTIONS")
+	}
 	if err == nil {
 		err = r.put(b, s, "FRONTEND_BACKEND_GLUE", s.Name)
 	}

@@ -54,6 +54,8 @@ var Templates = markLabels([]Template{
 		Doc: "Head of the frontend that routes by the header X-Marathon-App-Id."},
 	{Name: "HTTPS_FRONTEND_HEAD", Kind: Sections, Opens: "frontend", Vars: vars("sslCerts bind accessLog"),
 		Doc: "Head of the frontend on the https port."},
+	{Name: "FRONTEND_HTTP_OPTIONS", Literal: true, Doc: "What every frontend in mode http has: idle connections are " +
+		"closed after an answer rather than at once when a worker ends, so that no request is lost at a reload."},
 	{Name: "MAP_FRONTEND_LOOKUP", Vars: vars("haproxy_dir"),
 		Doc: "Looks host and path up in the maps, on both ports, and leaves the backend's name in txn.backend."},
 	{Name: "MAP_HTTP_FRONTEND_REDIRECT", Vars: vars("haproxy_dir httpsPort"),
