@@ -25,6 +25,8 @@ type Result struct {
 	Reasons  []string  // of a reload
 	Commands int       // sent over the Runtime API
 	Duration time.Duration
+	// Waiting are commands that HAProxy refused for the time being: see Retry.
+	Waiting []plan.Command
 	// Pending is set when the files still have to follow: call Persist.
 	Pending bool
 }
@@ -58,10 +60,11 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 	}
 	reasons := c.Plan.Reasons
 	if c.Plan.Rung == plan.Runtime {
-		err := h.commands(ctx, c.Plan.Commands)
+		waiting, err := h.commands(ctx, c.Plan.Commands)
 		if err == nil {
 			h.current = hash
-			return Result{Rung: plan.Runtime, Commands: len(c.Plan.Commands), Pending: true}, nil
+			r := Result{Rung: plan.Runtime, Commands: len(c.Plan.Commands), Waiting: waiting, Pending: true}
+			return r, nil
 		}
 		h.opt.Log.Warn("runtime commands did not work, reloading instead", "err", err)
 		h.current = "" // some commands may have worked
@@ -74,27 +77,39 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 
 // commands sends and verifies that the worker is still the one that was loaded: a worker that came up meanwhile would not
 // have got them all.
-func (h *HAProxy) commands(ctx context.Context, commands []plan.Command) error {
+func (h *HAProxy) commands(ctx context.Context, commands []plan.Command) ([]plan.Command, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.opt.ReloadTimeout)
 	defer cancel()
 	before, err := h.sock.info(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if before.Marker != h.loaded {
-		return fmt.Errorf("worker %d runs %q: expected %q", before.PID, before.Marker, h.loaded)
+		return nil, fmt.Errorf("worker %d runs %q: expected %q", before.PID, before.Marker, h.loaded)
 	}
-	if err := h.sock.send(ctx, commands); err != nil {
-		return err
+	waiting, err := h.sock.send(ctx, commands)
+	if err != nil {
+		return nil, err
 	}
 	after, err := h.sock.info(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if after.PID != before.PID {
-		return fmt.Errorf("worker %d was replaced by %d meanwhile", before.PID, after.PID)
+		return nil, fmt.Errorf("worker %d was replaced by %d meanwhile", before.PID, after.PID)
 	}
-	return nil
+	return waiting, nil
+}
+
+// Retry sends commands that had to wait once more and returns those that still have to. Commands of a worker that was
+// replaced meanwhile have no meaning any more: what they were about ends with that worker.
+func (h *HAProxy) Retry(ctx context.Context, commands []plan.Command) ([]plan.Command, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.running {
+		return nil, nil
+	}
+	return h.commands(ctx, commands)
 }
 
 // Check says whether HAProxy would take out, by structure, by "haproxy -c", and by trying the addresses it would bind anew.
@@ -107,7 +122,7 @@ func (h *HAProxy) Check(ctx context.Context, out render.Output, want *Sections) 
 }
 
 func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, known []string) ([]string, error) {
-	binds, err := h.structure.Check(out.Config, want)
+	binds, err := checkStructure(out.Config, want)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +142,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 	var binds []string
 	var err error
 	if c.Checked {
-		binds, err = h.structure.Check(c.Output.Config, c.Sections)
+		binds, err = checkStructure(c.Output.Config, c.Sections)
 	} else {
 		binds, err = h.check(ctx, c.Output, c.Sections, h.binds)
 	}

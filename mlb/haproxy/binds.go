@@ -5,19 +5,22 @@ import (
 	"context"
 	"errors"
 	"net"
-	"slices"
 	"strings"
 	"syscall"
 )
 
-// busy returns the addresses among binds that somebody else listens on, by trying them. known are those our HAProxy has
+// busy returns the addresses among binds that somebody else listens on, by trying them. bound are those our HAProxy has
 // bound already. HAProxy itself would notice, too, but only while it reloads, for which it pauses the listeners that work.
 // Addresses it cannot judge (sockets, interfaces, environment variables) pass.
-func busy(ctx context.Context, binds, known []string) []string {
+func busy(ctx context.Context, binds, bound []string) []string {
+	known := make(map[string]bool, len(bound))
+	for _, b := range bound {
+		known[b] = true
+	}
 	var taken []string
 	for _, list := range binds {
 		for _, address := range strings.Split(list, ",") {
-			if slices.Contains(known, list) || !listensTCP(address) {
+			if known[list] || !listensTCP(address) {
 				continue
 			}
 			var lc net.ListenConfig

@@ -23,15 +23,18 @@ func (e *CommandError) Error() string {
 const maxLine = 12 << 10
 
 // send executes commands in order, as many in one line as fit, and compares every answer with what it must be. It stops at
-// the first line that holds a failure: commands after it may or may not have been executed.
-func (s *sockets) send(ctx context.Context, commands []plan.Command) error {
-	versions := map[string]string{} // of the map transactions opened by these commands
+// the first line that holds a failure: commands after it may or may not have been executed. waiting are those that HAProxy
+// refused and that may wait.
+func (s *sockets) send(ctx context.Context, commands []plan.Command) (waiting []plan.Command, err error) {
+	version := "" // of the map transaction under way
 	for _, line := range lines(commands) {
-		if err := s.sendLine(ctx, line, versions); err != nil {
-			return err
+		late, err := s.sendLine(ctx, line, &version)
+		if err != nil {
+			return nil, err
 		}
+		waiting = append(waiting, late...)
 	}
-	return nil
+	return waiting, nil
 }
 
 // lines groups commands that travel together. A payload ends a line, so such a command goes last; "prepare map" goes last,
@@ -45,37 +48,18 @@ func lines(commands []plan.Command) [][]plan.Command {
 			all, line, size = append(all, line), nil, 0
 		}
 	}
-	for _, whole := range commands {
-		for _, c := range pieces(whole) {
-			n := len(c.Line) + len(c.Payload) + 4
-			if size+n > maxLine {
-				flush()
-			}
-			line, size = append(line, c), size+n
-			if c.Payload != "" || strings.HasPrefix(c.Line, "prepare ") {
-				flush()
-			}
+	for _, c := range commands {
+		n := len(c.Line) + len(c.Payload) + 4
+		if size+n > maxLine {
+			flush()
+		}
+		line, size = append(line, c), size+n
+		if c.Payload != "" || strings.HasPrefix(c.Line, "prepare ") {
+			flush()
 		}
 	}
 	flush()
 	return all
-}
-
-// pieces cuts the payload of one "add map" at line breaks into several that fit. Other payloads (certificates) are one piece.
-func pieces(c plan.Command) []plan.Command {
-	if len(c.Line)+len(c.Payload) <= maxLine || !strings.HasPrefix(c.Line, "add map ") {
-		return []plan.Command{c}
-	}
-	var all []plan.Command
-	var b strings.Builder
-	for entry := range strings.Lines(c.Payload) {
-		if b.Len() > 0 && len(c.Line)+b.Len()+len(entry) > maxLine {
-			all = append(all, plan.Command{Line: c.Line, Payload: b.String()})
-			b.Reset()
-		}
-		b.WriteString(entry)
-	}
-	return append(all, plan.Command{Line: c.Line, Payload: b.String()})
 }
 
 // level comes first in every line: its answer is known and not empty, so the blank answers that follow can be counted even
@@ -83,40 +67,44 @@ func pieces(c plan.Command) []plan.Command {
 // unknown commands.
 const level = "show cli level"
 
-func (s *sockets) sendLine(ctx context.Context, line []plan.Command, versions map[string]string) error {
+func (s *sockets) sendLine(ctx context.Context, line []plan.Command, version *string) ([]plan.Command, error) {
 	b := strings.Builder{}
 	b.WriteString(level)
-	for i := range line {
-		line[i].Line = withVersion(line[i].Line, versions)
-		b.WriteString(";" + line[i].Line)
-		if p := line[i].Payload; p != "" {
-			b.WriteString(" <<\n" + strings.TrimRight(p, "\n") + "\n")
+	for _, c := range line {
+		b.WriteString(";" + strings.ReplaceAll(c.Line, "{version}", *version))
+		if c.Payload != "" {
+			b.WriteString(" <<\n" + c.Payload) // client-native adds the empty line at the end
 		}
 	}
 	text, err := s.worker(ctx, b.String())
 	if err != nil {
-		return fmt.Errorf("send %d runtime commands: %w", len(line), err)
+		return nil, fmt.Errorf("send %d runtime commands: %w", len(line), err)
 	}
 	answers := splitAnswers(text)
 	if len(answers) == 0 || answers[0] != "[6]: admin" {
-		return &CommandError{level, text}
+		return nil, &CommandError{level, text}
 	}
+	if len(answers) > len(line)+1 {
+		return nil, &CommandError{b.String(), text}
+	}
+	var waiting []plan.Command
 	for i, c := range line {
 		answer := "" // trimmed away
 		if i+1 < len(answers) {
 			answer = answers[i+1]
 		}
-		if !accepted(c.Line, answer) {
-			return &CommandError{c.Line, answer}
-		}
-		if m := newVersion.FindStringSubmatch(answer); m != nil {
-			versions[strings.TrimPrefix(c.Line, "prepare map ")] = m[1]
+		switch {
+		case accepted(c, answer):
+			if m := newVersion.FindStringSubmatch(answer); m != nil {
+				*version = m[1]
+			}
+		case c.MayWait && refused.MatchString(answer):
+			waiting = append(waiting, c)
+		default:
+			return nil, &CommandError{c.Line, answer}
 		}
 	}
-	if len(answers) > len(line)+1 {
-		return &CommandError{line[len(line)-1].Line, answers[len(line)+1]}
-	}
-	return nil
+	return waiting, nil
 }
 
 // splitAnswers cuts the answers to one line of commands apart: each ends with an empty line.
@@ -141,40 +129,21 @@ func splitAnswers(text string) []string {
 	return all
 }
 
-var newVersion = regexp.MustCompile(`^(?:\[[4-6]\]: )?New version created: (\d{1,10})$`)
+var (
+	newVersion = regexp.MustCompile(`^(?:\[[4-6]\]: )?New version created: (\d{1,10})$`)
+	severity   = regexp.MustCompile(`^\[[4-6]\]: `)     // warning, notice, info
+	refused    = regexp.MustCompile(`^(\[[0-3]\]: )?.`) // said no, rather than nothing
+)
 
-// withVersion fills in the version a map transaction got: plans write "@@ <map>" for what only "prepare map" tells.
-func withVersion(line string, versions map[string]string) string {
-	before, after, ok := strings.Cut(line, " @@ ")
-	if !ok {
-		return line
+// accepted compares an answer with what the command asks for. Messages of severity error and above never mean success.
+func accepted(c plan.Command, answer string) bool {
+	if len(c.Want) == 0 {
+		return answer == ""
 	}
-	name, _, _ := strings.Cut(after, " ")
-	if v, known := versions[name]; known {
-		return before + " @" + v + " " + after
-	}
-	return line
-}
-
-// success says for each command what HAProxy answers when it worked; "" is an empty answer. Severities 4 to 6 (warning to
-// info) may carry a remark; lower ones never mean success.
-var success = []struct {
-	prefix string
-	answer *regexp.Regexp
-}{
-	{"add server ", regexp.MustCompile(`^\[[4-6]\]: New server registered\.$`)},
-	{"del server ", regexp.MustCompile(`^\[[4-6]\]: Server deleted\.$`)},
-	{"prepare map ", newVersion},
-	{"set ssl cert ", regexp.MustCompile(`^(\[[4-6]\]: )?Transaction (created|updated) for certificate`)},
-	{"commit ssl cert ", regexp.MustCompile(`(?s)^(\[[4-6]\]: )?Committing .*Success!$`)},
-	{"set server ", regexp.MustCompile(`^(\[[4-6]\]: .*)?$`)}, // "set server … addr" remarks what it changed
-	{"", regexp.MustCompile(`^$`)},
-}
-
-func accepted(command, answer string) bool {
-	for _, s := range success {
-		if strings.HasPrefix(command, s.prefix) {
-			return s.answer.MatchString(answer)
+	answer = severity.ReplaceAllString(answer, "")
+	for _, w := range c.Want {
+		if strings.HasPrefix(answer, w) {
+			return true
 		}
 	}
 	return false

@@ -32,7 +32,6 @@ type HAProxy struct {
 	opt       Options
 	sock      *sockets
 	msgs      *messages
-	structure Structure
 	restarted chan struct{}
 	started   chan struct{} // signals Run that there is a process to watch
 

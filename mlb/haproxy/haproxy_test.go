@@ -3,6 +3,7 @@ package haproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -157,7 +158,7 @@ func TestNewSupervisorTrustsRuntimeChangesThatWereWrittenDown(t *testing.T) {
 	addr := b.back.Listener.Addr().String()
 	next := b.output("one", "    server s2 "+addr)
 	r, err := b.Apply(t.Context(), Change{Output: next, Plan: plan.Plan{Rung: plan.Runtime, Commands: []plan.Command{
-		{Line: "add server app_1/s2 " + addr}, {Line: "set server app_1/s2 state ready"},
+		{Line: "add server app_1/s2 " + addr, Want: []string{"New server registered."}}, {Line: "enable server app_1/s2"},
 	}}})
 	if err != nil || r.Rung != plan.Runtime || !r.Pending {
 		t.Fatalf("Apply: %+v, %v", r, err)
@@ -320,4 +321,63 @@ func TestStopLetsRequestsFinishWithinTheBound(t *testing.T) {
 	if syscall.Kill(master.pid, 0) == nil && master.alive() {
 		t.Error("the master still runs")
 	}
+}
+
+func TestMapsAndServersChangeWithoutAReload(t *testing.T) {
+	b := newBench(t)
+	b.mustReload(b.output("one"))
+	worker := b.procs().Workers[0]
+	file := b.opt.Paths.Dir() + "/domain2backend.map"
+	var entries strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&entries, "h%d.test app_1\n", i)
+	}
+	out := b.output("one")
+	out.Maps[0].Data = []byte(entries.String())
+	r, err := b.Apply(t.Context(), Change{Output: out, Plan: plan.Plan{Rung: plan.Runtime, Commands: []plan.Command{
+		{Line: "prepare map " + file, Want: []string{"New version created: "}},
+		{Line: "add map @{version} " + file, Payload: entries.String()},
+		{Line: "commit map @{version} " + file},
+		{Line: "add map " + file, Payload: "more.test app_1\n"},
+		{Line: "set map " + file + " more.test app_1"},
+		{Line: "del map " + file + " more.test"},
+	}}})
+	if err != nil || r.Rung != plan.Runtime || b.procs().Workers[0] != worker {
+		t.Fatalf("Apply: %+v, %v", r, err)
+	}
+	text, err := b.sock.worker(t.Context(), "show map "+file)
+	if err != nil || strings.Count(text, "app_1") != 300 {
+		t.Errorf("the map has %d entries, want 300 (%v)", strings.Count(text, "app_1"), err)
+	}
+	if err := b.Persist(t.Context(), out, nil); err != nil {
+		t.Fatal(err)
+	}
+	if data, _ := os.ReadFile(file); string(data) != entries.String() {
+		t.Error("the map on disk differs from the running one")
+	}
+}
+
+func TestServerWithSessionsIsDeletedLater(t *testing.T) {
+	b := newBench(t)
+	b.mustReload(b.output("one"))
+	r, err := http.Get(b.url("/hold"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer r.Body.Close()
+	res, err := b.Apply(t.Context(), Change{Output: b.output("two"), Plan: plan.Plan{Rung: plan.Runtime,
+		Commands: []plan.Command{{Line: "set server app_1/s1 state maint"}, plan.Delete("app_1/s1")}}})
+	if err != nil || len(res.Waiting) != 1 {
+		t.Fatalf("Apply: %+v, %v: want one command to wait", res, err)
+	}
+	if left, err := b.Retry(t.Context(), res.Waiting); err != nil || len(left) != 1 {
+		t.Fatalf("Retry: %v, %v: want it to wait on", left, err)
+	}
+	b.release()
+	io.Copy(io.Discard, r.Body)
+	within(t, 5*time.Second, "the server is gone", func() bool {
+		left, err := b.Retry(t.Context(), res.Waiting)
+		return err == nil && len(left) == 0
+	})
 }

@@ -102,6 +102,7 @@ func newBench(t *testing.T) *bench {
 	}
 	b.back = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hold" {
+			w.Header().Set("Connection", "close") // leaves no idle connection behind
 			w.WriteHeader(200)
 			w.(http.Flusher).Flush()
 			<-b.hold

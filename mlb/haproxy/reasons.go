@@ -112,22 +112,25 @@ func locate(reasons []Reason, config []byte) {
 // section is a section of a configuration text.
 type section struct {
 	line       int // of its first line, from 1
+	offset     int // of its first byte
 	kind, name string
 }
 
 // scanSections lists the sections of a configuration as HAProxy sees them: a line that begins with a section keyword.
 func scanSections(config []byte) []section {
 	var all []section
-	n := 0
+	n, offset := 0, 0
 	for line := range bytes.Lines(config) {
 		n++
+		start := offset
+		offset += len(line)
 		line = bytes.TrimLeft(line, " \t")
 		end := bytes.IndexAny(line, " \t\r\n")
 		if end < 0 || !sectionKeywords[string(line[:end])] {
 			continue
 		}
 		f := bytes.Fields(line)
-		s := section{line: n, kind: string(f[0])}
+		s := section{line: n, offset: start, kind: string(f[0])}
 		if len(f) > 1 && f[1][0] != '#' {
 			s.name = string(f[1])
 		}

@@ -30,7 +30,7 @@ func (h *HAProxy) reload(ctx context.Context, drain []plan.Command) error {
 	}
 	h.see(before)
 	if len(drain) > 0 {
-		if err := h.sock.send(ctx, drain); err != nil {
+		if _, err := h.sock.send(ctx, drain); err != nil {
 			h.opt.Log.Debug("draining before the reload", "err", err)
 		}
 	}

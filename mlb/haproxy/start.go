@@ -34,9 +34,7 @@ func (h *HAProxy) Start(ctx context.Context, maps []string) (adopted bool, err e
 // remember takes files on disk for the last good ones.
 func (h *HAProxy) remember(out render.Output) {
 	h.good = state{out, Hash(out)}
-	if binds, err := h.structure.Check(out.Config, nil); err == nil {
-		h.binds = binds
-	}
+	h.binds = scanBinds(out.Config)
 }
 
 // adopt takes over the master that answers on our socket and was started with our configuration. A master that runs but
