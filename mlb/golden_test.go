@@ -130,7 +130,7 @@ func services(out *render.Output) string {
 		case "head":
 			text = strings.Replace(text, s.Text+"\n", "", 1)
 		case "http", "https", "appid":
-			if len(out.Fragments) > 0 && !strings.Contains(s.Text, "host_") && !strings.Contains(s.Text, "app_") {
+			if len(out.Fragments) > 0 && !strings.Contains(s.Text, "  acl ") {
 				text = strings.Replace(text, s.Text+"\n", "", 1)
 			}
 		}

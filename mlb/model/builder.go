@@ -2,7 +2,10 @@ package model
 
 import (
 	"reflect"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"berth/orchestrator/api"
 )
@@ -29,16 +32,18 @@ func (b *Builder) Build(apps []*api.AppInfo) (*Model, []Problem) {
 	auto := newAutoPorts(b.opt.AutoPortMin, b.opt.AutoPortMax)
 	opt := b.opt
 	opt.Resolve = memo(b.opt.Resolve)
-	next := make(map[unitKey]*built, len(list))
+	autos := make([][]int, len(list))
+	for i, u := range list {
+		autos[i] = auto.forUnit(u)
+	}
+	results := b.units(&opt, list, autos)
 	services := make([]*Service, 0, len(list))
 	var found []Problem
-	for _, u := range list {
-		r := b.unit(&opt, u, auto.forUnit(u))
-		next[u.key()] = r
+	for _, r := range results {
 		services = append(services, r.services...)
 		found = append(found, r.problems...)
 	}
-	b.cache = next
+	b.remember(results)
 	if len(list) > 1 && !slices.IsSortedFunc(services, compareServices) {
 		slices.SortStableFunc(services, compareServices)
 	}
@@ -56,6 +61,52 @@ func compareServices(a, b *Service) int {
 		return 1
 	}
 	return a.Port - b.Port
+}
+
+// units builds every logical app, on all processors: they do not touch one another.
+func (b *Builder) units(opt *Options, list []unit, autos [][]int) []*built {
+	results := make([]*built, len(list))
+	const share = 64 // units taken at a time
+	var next atomic.Int64
+	work := func() {
+		for {
+			to := int(next.Add(share))
+			from := to - share
+			if from >= len(list) {
+				return
+			}
+			for i := from; i < min(to, len(list)); i++ {
+				results[i] = b.unit(opt, list[i], autos[i])
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0)-1, len(list)/share) {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	return results
+}
+
+// remember keeps the results for the next build.
+func (b *Builder) remember(results []*built) {
+	if len(b.cache) == len(results) {
+		same := true
+		for _, r := range results {
+			same = same && b.cache[r.unit.key()] != nil
+		}
+		if same {
+			for _, r := range results {
+				b.cache[r.unit.key()] = r
+			}
+			return
+		}
+	}
+	b.cache = make(map[unitKey]*built, len(results))
+	for _, r := range results {
+		b.cache[r.unit.key()] = r
+	}
 }
 
 // unit returns what u gave last time, or builds it.
@@ -91,7 +142,10 @@ func memo(resolve func(string) (string, bool)) func(string) (string, bool) {
 		ok bool
 	}
 	known := make(map[string]answer)
+	var mu sync.Mutex // guards known
 	return func(host string) (string, bool) {
+		mu.Lock()
+		defer mu.Unlock()
 		a, ok := known[host]
 		if !ok {
 			a.ip, a.ok = resolve(host)

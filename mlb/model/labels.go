@@ -22,6 +22,7 @@ type Label struct {
 	Type    Type
 	Default string
 	Doc     string // one or two sentences
+	Secret  bool   // the value must not be shown
 	Dead    bool   // accepted by marathon-lb and without effect there; here it is reported
 
 	apply func(d *draft, value string) error // nil: read elsewhere
@@ -63,7 +64,7 @@ var appLabels = []Label{
 // portLabels are the setting labels of one service port (marathon-lb.md section 7.2).
 var portLabels = []Label{
 	{
-		Name: "AUTH", Type: Text, apply: applyAuth,
+		Name: "AUTH", Type: Text, Secret: true, apply: applyAuth,
 		Doc: "HTTP basic authentication, realm:user:hash, with a crypt hash (mkpasswd). It holds on every way to the app.",
 	},
 	{

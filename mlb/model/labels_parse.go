@@ -16,6 +16,13 @@ type labelValue struct {
 	value string
 }
 
+func (lv labelValue) shown() string {
+	if lv.label.Secret {
+		return ""
+	}
+	return lv.value
+}
+
 // parseLabels sorts an app's labels by port index and, within a port, by name, and warns about labels nobody knows.
 // ports is how many service ports the app has.
 func (b *unitBuild) parseLabels(labels map[string]string, ports int) map[int][]labelValue {
@@ -65,9 +72,9 @@ func portLabel(rest string) (index int, name string, ok bool) {
 func (b *unitBuild) applyLabels(d *draft, labels []labelValue) bool {
 	enabled, good := !b.opt.Strict, true
 	for _, lv := range labels {
-		d.warn = func(format string, args ...any) { b.p.warnf(lv.key, lv.value, format, args...) }
+		d.warn = func(format string, args ...any) { b.p.warnf(lv.key, lv.shown(), format, args...) }
 		if err := b.applyLabel(d, lv, &enabled); err != nil {
-			b.p.errorf(lv.key, lv.value, "%s", err.Error())
+			b.p.errorf(lv.key, lv.shown(), "%s", err.Error())
 			good = false
 		}
 	}
@@ -115,7 +122,7 @@ func nearest(name string, known map[string]*Label) *Label {
 		return nil
 	}
 	var best *Label
-	least := 1 + min(3, len(name)/3)
+	least := 1 + max(2, min(4, len(name)/4))
 	for _, l := range known {
 		if d := distance(name, l.Name); d < least || d == least && best != nil && l.Name < best.Name {
 			best, least = l, d

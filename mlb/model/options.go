@@ -17,9 +17,11 @@ type Options struct {
 	AutoPortMin, AutoPortMax int
 	// Reserved are ports that the load balancer itself uses, with a word for each ("stats"). No service is bound there.
 	Reserved map[int]string
-	// Resolve gives the IPv4 address of a host name. Addresses are never passed to it. nil resolves nothing.
+	// Resolve gives the IPv4 address of a host name, at once. It is called once for a host in a build and never by two
+	// goroutines at a time; addresses are not passed to it. nil resolves nothing.
 	Resolve func(host string) (ip string, ok bool)
-	// Certificate says why a certificate path cannot be used; nil accepts every path.
+	// Certificate says why a certificate path cannot be used; nil accepts every path. It must be safe for use by several
+	// goroutines.
 	Certificate func(path string) error
 }
 

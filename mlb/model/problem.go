@@ -19,7 +19,10 @@ const maxShown = 200 // bytes of a value in a Problem
 // String is one line for a log or a terminal.
 func (p Problem) String() string {
 	var b strings.Builder
-	b.WriteString(p.Severity + ": app " + p.App)
+	b.WriteString(p.Severity)
+	if p.App != "" {
+		b.WriteString(": app " + p.App)
+	}
 	if p.Field != "" {
 		b.WriteString(": " + p.Field)
 	}

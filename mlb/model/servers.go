@@ -3,6 +3,7 @@ package model
 import (
 	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -57,13 +58,13 @@ func serverID(name string, taken map[int]bool) int {
 	}
 }
 
-// mod takes b as a big-endian number.
+// mod takes b, whose length is a multiple of four, as a big-endian number.
 func mod(b []byte, m int) int {
-	r := 0
-	for _, x := range b {
-		r = (r<<8 | int(x)) % m
+	r := uint64(0)
+	for ; len(b) >= 4; b = b[4:] {
+		r = (r<<32 | uint64(binary.BigEndian.Uint32(b))) % uint64(m)
 	}
-	return r
+	return int(r)
 }
 
 // serverCookie is what a sticky session remembers of a server (section 9.3).

@@ -18,8 +18,6 @@ var (
 	fileText        = regexp.MustCompile(`^/[A-Za-z0-9./_@+=,:-]{1,1000}$`)
 	pathText        = regexp.MustCompile(`^/[A-Za-z0-9._~!&()*+,;=:@%/-]*$`)
 	locationText    = regexp.MustCompile(`^(/|https?://)[A-Za-z0-9._~!&()*+,;=:@%/?-]*$`)
-	backendText     = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,250}$`)
-	hostText        = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$`)
 
 	// balance of HAProxy 2.6, manual section 4.2.
 	balanceText = regexp.MustCompile(`^(roundrobin|static-rr|leastconn|first|source|random(\([1-9][0-9]{0,3}\))?` +
@@ -57,14 +55,9 @@ func hostName(s string) (name string, hadPort bool, err error) {
 	if name == "" {
 		return "", false, nil
 	}
-	if len(name) > maxHostLength || !hostText.MatchString(name) {
+	if !validHost(name) {
 		return "", false, fmt.Errorf("expected host names such as www.example.com or *.example.com, "+
 			"international ones in their xn-- form; %q is none", Shorten(name))
-	}
-	for part := range strings.SplitSeq(name, ".") {
-		if len(part) > 63 {
-			return "", false, fmt.Errorf("expected at most 63 characters between the dots of a host name")
-		}
 	}
 	return name, hadPort, nil
 }
@@ -103,5 +96,33 @@ func settingText(s string) error {
 
 // validBackend reports whether an app id gives a name that HAProxy accepts (manual section 2.2: letters, digits and
 // -_.:).
-func validBackend(name string) bool { return backendText.MatchString(name) }
+func validBackend(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !letterOrDigit(c) && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' && c != ':' {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 250
+}
 
+// letterOrDigit reports whether c is a small letter or a digit.
+func letterOrDigit(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+
+// validHost reports whether name is a host name in lower case, or a wildcard for those below one. Underscores, which
+// many internal names have, are taken.
+func validHost(name string) bool {
+	if len(name) > maxHostLength {
+		return false
+	}
+	for part := range strings.SplitSeq(strings.TrimPrefix(name, "*."), ".") {
+		if part == "" || len(part) > 63 || part[0] == '-' || part[len(part)-1] == '-' {
+			return false
+		}
+		for i := range len(part) {
+			if c := part[i]; !letterOrDigit(c) && c != '-' && c != '_' {
+				return false
+			}
+		}
+	}
+	return true
+}

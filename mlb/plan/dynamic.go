@@ -35,7 +35,23 @@ func (d *diff) cannotAdd(f *render.Fragment, s server) string {
 		}
 		options = options[1+values:]
 	}
+	if d.defaultServer {
+		return fmt.Sprintf("backend %s has new servers, and the defaults section has a default-server line, which servers "+
+			"added at run time do not follow", name)
+	}
 	return backendForbids(f)
+}
+
+// hasDefaultServer reports whether a text gives servers more than the init-addr of our own defaults, which means nothing
+// to a server with an address.
+func hasDefaultServer(text string) bool {
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) > 1 && fields[0] == "default-server" && (len(fields) != 3 || fields[1] != "init-addr") {
+			return true
+		}
+	}
+	return false
 }
 
 // backendForbids says why a backend takes no servers at run time: its algorithm has a fixed table, or its servers rely

@@ -103,6 +103,9 @@ func Make(from, to State, opt Options) Plan {
 		opt.HAProxy = render.Oldest
 	}
 	d := &diff{opt: opt, leftover: from.Leftover}
+	for _, s := range to.Output.Shared {
+		d.defaultServer = d.defaultServer || hasDefaultServer(s.Text)
+	}
 	d.shared(from.Output.Shared, to.Output.Shared)
 	d.fragments(from.Output.Fragments, to.Output.Fragments)
 	if len(d.reasons) > 0 {
@@ -129,6 +132,8 @@ func shorten(reasons []string) []string {
 type diff struct {
 	opt      Options
 	leftover map[string]string
+	// defaultServer is set when servers that are added at run time would differ from those of the file.
+	defaultServer bool
 
 	reasons                 []string
 	adds, changes, removals []Command

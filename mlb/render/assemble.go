@@ -150,7 +150,7 @@ func (r *Renderer) httpFrontend(own *ownRules) string {
 		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
 		r.text("MAP_HTTP_FRONTEND_REDIRECT", dir, r.httpsPort()) +
-		own.httpBefore + r.text("MAP_HTTP_FRONTEND_ACL", dir) + own.httpAfter
+		own.http.rules + own.http.before + r.text("MAP_HTTP_FRONTEND_ACL", dir) + own.http.after
 }
 
 func (r *Renderer) httpsFrontend(own *ownRules, certs []string) string {
@@ -159,7 +159,7 @@ func (r *Renderer) httpsFrontend(own *ownRules, certs []string) string {
 	return r.text("HTTPS_FRONTEND_HEAD", list, r.bind(r.opt.HTTPSPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
-		own.httpsBefore + r.text("MAP_HTTPS_FRONTEND_ACL", "", dir) + own.httpsAfter
+		own.https.rules + own.https.before + r.text("MAP_HTTPS_FRONTEND_ACL", "", dir) + own.https.after
 }
 
 func (r *Renderer) appIDFrontend(own *ownRules) string {

@@ -53,6 +53,8 @@ func BenchmarkOneTask10000(b *testing.B) {
 	apps := synthetic(10000, 4)
 	builder := model.NewBuilder(benchModel)
 	r, _ := New(Options{})
+	m, _ := builder.Build(apps)
+	r.Render(m)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		c := *apps[5000]

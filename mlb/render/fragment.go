@@ -93,8 +93,9 @@ func (r *Renderer) frontend(b *bytes.Buffer, s *model.Service) (string, error) {
 	return take(b), err
 }
 
-// backend writes everything but the servers, in the order of marathon-lb.md section 9.2; authentication comes first, so
-// that no later rule that allows a request can skip it.
+// backend writes everything but the servers, in the order of marathon-lb.md section 9.2 but for two: authentication comes
+// first, so that no later rule that allows a request can skip it, and the redirect of / looks at the path before a prefix
+// is taken off.
 func (r *Renderer) backend(b *bytes.Buffer, s *model.Service) (string, error) {
 	err := r.put(b, s, "BACKEND_HEAD", s.Name, s.Balance, string(s.Mode))
 	if s.Mode == model.HTTP && err == nil {
@@ -126,13 +127,13 @@ func (r *Renderer) httpBackend(b *bytes.Buffer, s *model.Service) error {
 		{s.Auth != nil, "BACKEND_AUTH", []string{s.Name, realm(s)}},
 		{s.HSTS, "BACKEND_HSTS_OPTIONS", nil},
 		{true, "BACKEND_HTTP_OPTIONS", nil},
+		{s.RedirectPath != "", "HTTP_BACKEND_REDIR", []string{hosts, s.RedirectPath, escapeFormat(s.RedirectPath), matches}},
 		{s.ProxypassPath != "", "HTTP_BACKEND_PROXYPASS_GLUE", []string{
-			hosts, s.ProxypassPath, firstExact(s.VHosts), matches, foldRegex(s.ProxypassPath),
+			hosts, s.ProxypassPath, firstExact(s.VHosts), severalMatches(s.VHosts), foldRegex(s.ProxypassPath),
 		}},
 		{s.RevproxyPath != "", "HTTP_BACKEND_REVPROXY_GLUE", []string{
 			hosts, s.RevproxyPath, hostsRegex(s.VHosts), escapeFormat(s.RevproxyPath),
 		}},
-		{s.RedirectPath != "", "HTTP_BACKEND_REDIR", []string{hosts, s.RedirectPath, escapeFormat(s.RedirectPath), matches}},
 	}
 	for _, step := range steps {
 		if !step.on {

@@ -3,6 +3,9 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"berth/mlb/model"
 	"berth/templates"
@@ -21,6 +24,7 @@ type Renderer struct {
 
 // cached is what a service gave, in which round it was last used.
 type cached struct {
+	service  *model.Service
 	fragment *Fragment
 	err      error
 	round    int
@@ -92,11 +96,12 @@ func (r *Renderer) Render(m *model.Model) (*Output, []model.Problem) {
 	out := &Output{Fragments: make([]*Fragment, 0, len(m.Services))}
 	var found []model.Problem
 	missing := make(map[string]bool)
+	r.services(m.Services)
 	for _, s := range m.Services {
-		c := r.service(s)
+		c := r.cache[s]
 		if c.err != nil {
 			missing[s.Name] = true
-			found = append(found, failure(s, c.err))
+			found = append(found, failure(s, c.err, "the port is left out"))
 			continue
 		}
 		out.Fragments = append(out.Fragments, c.fragment)
@@ -118,8 +123,9 @@ type templateError struct {
 func (e templateError) Error() string { return e.err.Error() }
 func (e templateError) Unwrap() error { return e.err }
 
-func failure(s *model.Service, err error) model.Problem {
-	p := model.Problem{App: s.App, Severity: model.SeverityError, Reason: err.Error() + "; the port is left out"}
+// failure reports an error of one service and what it leads to.
+func failure(s *model.Service, err error, what string) model.Problem {
+	p := model.Problem{App: s.App, Severity: model.SeverityError, Reason: err.Error() + "; " + what}
 	if te, ok := err.(templateError); ok {
 		p.Field = fmt.Sprintf("HAPROXY_%d_%s", s.Index, te.name)
 		p.Value = model.Shorten(s.Templates[te.name])
@@ -130,16 +136,38 @@ func failure(s *model.Service, err error) model.Problem {
 	return p
 }
 
-// service returns the fragment of s, made when it is first seen.
-func (r *Renderer) service(s *model.Service) *cached {
-	c := r.cache[s]
-	if c == nil {
-		c = &cached{}
-		c.fragment, c.err = r.fragment(s)
-		r.cache[s] = c
+// services makes the fragments that are not there yet, on all processors: they do not touch one another.
+func (r *Renderer) services(list []*model.Service) {
+	var fresh []*cached
+	for _, s := range list {
+		c := r.cache[s]
+		if c == nil {
+			c = &cached{service: s}
+			r.cache[s] = c
+			fresh = append(fresh, c)
+		}
+		c.round = r.round
 	}
-	c.round = r.round
-	return c
+	const share = 32 // services taken at a time
+	var next atomic.Int64
+	work := func() {
+		for {
+			to := int(next.Add(share))
+			from := to - share
+			if from >= len(fresh) {
+				return
+			}
+			for _, c := range fresh[from:min(to, len(fresh))] {
+				c.fragment, c.err = r.fragment(c.service)
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0)-1, len(fresh)/share) {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
 }
 
 // forget drops what this round did not use, when that is most of the cache.

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,9 +16,34 @@ type ownRules struct {
 	services map[string]bool // backends that are in no host map
 	apps     map[string]bool // backends that are not in the app id map
 
-	httpBefore, httpAfter   string // before and after the rule of the maps
-	httpsBefore, httpsAfter string
-	appID                   string
+	http, https sharedRules
+	appID       string
+
+	acls map[string]string // name of an ACL → app that defined it
+}
+
+// sharedRules are lines for one of the frontends that all apps share. HAProxy runs all http rules before it chooses a
+// backend, so the order between the two kinds is only a matter of tidiness.
+type sharedRules struct {
+	rules         string // ACLs and http rules
+	before, after string // choices of a backend, before and after that of the maps
+}
+
+func (sr *sharedRules) add(text string, weight int) {
+	var rules, uses strings.Builder
+	for line := range strings.Lines(text) {
+		if firstWord(strings.TrimSuffix(line, "\n")) == "use_backend" {
+			uses.WriteString(line)
+		} else {
+			rules.WriteString(line)
+		}
+	}
+	sr.rules += rules.String()
+	if weight < 0 {
+		sr.after += uses.String()
+	} else {
+		sr.before += uses.String()
+	}
 }
 
 // ruleSet is one row of the tables of marathon-lb.md section 10.1: what is written once before the hosts, for each
@@ -98,7 +124,7 @@ func (r *Renderer) leavesMaps(s *model.Service) bool {
 
 // ownRules finds the services that leave the maps and writes their rules.
 func (r *Renderer) ownRules(m *model.Model, missing map[string]bool) (*ownRules, []model.Problem) {
-	o := &ownRules{services: make(map[string]bool), apps: make(map[string]bool)}
+	o := &ownRules{services: make(map[string]bool), apps: make(map[string]bool), acls: make(map[string]string)}
 	var found []model.Problem
 	services := r.leavers(m, missing)
 	routed := routedHosts(m, services)
@@ -108,7 +134,7 @@ func (r *Renderer) ownRules(m *model.Model, missing map[string]bool) (*ownRules,
 	for _, s := range services {
 		if hosts := routed[s.Name]; len(hosts) > 0 && !r.opt.NoHTTP {
 			if err := r.writeOwn(o, s, hosts); err != nil {
-				found = append(found, failure(s, err))
+				found = append(found, failure(s, err, "its virtual hosts are left out"))
 			}
 		}
 	}
@@ -208,10 +234,27 @@ func (r *Renderer) writeOwn(o *ownRules, s *model.Service, hosts []string) error
 	if err != nil {
 		return err
 	}
-	if s.Weight < 0 {
-		o.httpAfter, o.httpsAfter = o.httpAfter+http, o.httpsAfter+https
-	} else {
-		o.httpBefore, o.httpsBefore = o.httpBefore+http, o.httpsBefore+https
+	if err := o.claimACLs(s.App, http+https); err != nil {
+		return err
+	}
+	o.http.add(http, s.Weight)
+	o.https.add(https, s.Weight)
+	return nil
+}
+
+// claimACLs refuses a name that another app has defined: HAProxy would take either condition for both.
+func (o *ownRules) claimACLs(app, text string) error {
+	var names []string
+	for line := range strings.Lines(text) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "acl" {
+			if owner, ok := o.acls[fields[1]]; ok && owner != app {
+				return fmt.Errorf("the ACL %s is already that of app %s", model.Shorten(fields[1]), model.Shorten(owner))
+			}
+			names = append(names, fields[1])
+		}
+	}
+	for _, n := range names {
+		o.acls[n] = app
 	}
 	return nil
 }
@@ -283,7 +326,7 @@ func (r *Renderer) appRules(o *ownRules, m *model.Model, missing map[string]bool
 		from := b.Len()
 		if err := r.put(&b, s, name, model.Clean(s.App), strings.Join(s.VHosts, ","), s.App, s.Name); err != nil {
 			b.Truncate(from)
-			found = append(found, failure(s, err))
+			found = append(found, failure(s, err, "its app id is left out"))
 		}
 	}
 	o.appID = b.String()

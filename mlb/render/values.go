@@ -70,6 +70,14 @@ func hostMatches(hosts []string) string {
 	return "-m str " + strings.Join(hosts, " ")
 }
 
+// severalMatches is hostMatches for a service with more than one host.
+func severalMatches(hosts []string) string {
+	if len(hosts) < 2 {
+		return ""
+	}
+	return hostMatches(hosts)
+}
+
 // hostMatch matches one lower-case host without port, or every name below a wildcard's domain.
 func hostMatch(host string) string {
 	if domain, ok := strings.CutPrefix(host, "*"); ok {
