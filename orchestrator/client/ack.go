@@ -1,0 +1,126 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"berth/orchestrator/api"
+)
+
+const (
+	ackLimit = 5 * time.Second        // one attempt
+	ackRetry = 250 * time.Millisecond // first wait after one that failed
+	ackMax   = 2 * time.Second        // longest wait
+)
+
+// Ack reports how far a follower has come. Against a real Marathon, which has no such endpoint, it does nothing.
+//
+// While a Watch runs, Ack only hands the report over and returns nil: it may be called from deliver. A newer report
+// replaces one that is not sent yet, and one that could not be sent is tried again until then. Otherwise Ack sends.
+// Subscriber and Role are filled in from the options; without a subscriber there is nobody to report for.
+func (c *Client) Ack(ctx context.Context, ack api.Ack) error {
+	if ack.Subscriber == "" {
+		ack.Subscriber, ack.Role = c.opt.Subscriber, c.opt.Role
+	}
+	if ack.Subscriber == "" || c.noAcks.Load() {
+		return nil
+	}
+	c.mu.Lock()
+	out := c.acks
+	c.mu.Unlock()
+	if out != nil {
+		out.put(ack)
+		return nil
+	}
+	return c.sendAck(ctx, ack)
+}
+
+// sendAck posts one report and remembers a server that does not know them.
+func (c *Client) sendAck(ctx context.Context, ack api.Ack) error {
+	doc, err := json.Marshal(ack)
+	if err != nil {
+		return err
+	}
+	rq := request{method: http.MethodPost, path: "/v1/acks", body: doc, limit: ackLimit}
+	err = c.do(ctx, rq, func(answer) error { return nil })
+	var refusal *api.Error
+	switch {
+	case err == nil:
+		c.note(func(s *Status) { s.AcksSent++ })
+	case errors.As(err, &refusal) && unknownEndpoint(refusal):
+		c.noAcks.Store(true)
+		return nil
+	}
+	return err
+}
+
+// unknownEndpoint recognises 404 and 405, also from something that does not answer like the API.
+func unknownEndpoint(e *api.Error) bool {
+	return e.Code == api.CodeNotFound || e.Message == "status 405" || e.Message == "Method Not Allowed"
+}
+
+// outbox holds the report to be sent next.
+type outbox struct {
+	mu   sync.Mutex
+	next *api.Ack
+	wake chan struct{}
+}
+
+func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
+
+func (o *outbox) put(a api.Ack) {
+	o.mu.Lock()
+	o.next = &a
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outbox) take() *api.Ack {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	a := o.next
+	o.next = nil
+	return a
+}
+
+// giveBack puts a report back that could not be sent, unless there is a newer one.
+func (o *outbox) giveBack(a *api.Ack) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.next == nil {
+		o.next = a
+	}
+}
+
+// sendAcks sends what is put into the outbox until ctx ends.
+func (c *Client) sendAcks(ctx context.Context, o *outbox) {
+	wait := ackRetry
+	for {
+		select {
+		case <-o.wake:
+		case <-ctx.Done():
+			return
+		}
+		for a := o.take(); a != nil && !c.noAcks.Load(); a = o.take() {
+			err := c.sendAck(ctx, *a)
+			if err == nil {
+				wait = ackRetry
+				continue
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			c.noteError(err, time.Now())
+			o.giveBack(a)
+			pause(ctx, wait)
+			wait = min(2*wait, ackMax)
+		}
+	}
+}

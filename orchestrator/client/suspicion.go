@@ -1,0 +1,117 @@
+package client
+
+import (
+	"time"
+
+	"berth/orchestrator/api"
+)
+
+// counts are what is compared of an app: its running tasks and how many there should be.
+type counts struct{ running, instances int }
+
+type census map[string]counts
+
+func (c census) add(a *api.AppInfo) {
+	n := counts{instances: a.Instances}
+	for i := range a.Tasks {
+		if a.Tasks[i].State == api.TaskRunning {
+			n.running++
+		}
+	}
+	c[a.ID] = n
+}
+
+// census counts what is believed.
+func (s *state) census() census {
+	c := make(census, len(s.apps))
+	for _, a := range s.sorted {
+		c.add(a)
+	}
+	return c
+}
+
+// censusOf counts an answer; believed stands in for apps whose text is known or could not be read.
+func censusOf(items []item, believed census) census {
+	c := make(census, len(items))
+	for _, it := range items {
+		switch n, ok := believed[it.id]; {
+		case it.app != nil:
+			c.add(it.app)
+		case ok:
+			c[it.id] = n
+		}
+	}
+	return c
+}
+
+// suspicion holds back full reads that lose most of what is believed at once, until a second one says the same. An
+// orchestrator that has just lost its state, or a proxy that answers for it, must not take every service down
+// (marathon-lb-lessons.md item 7).
+type suspicion struct {
+	hold  time.Duration
+	since time.Time // of the first unbelievable read; zero: none
+	seen  census    // what it showed
+	any   bool      // something was believed before, or asked for twice
+}
+
+// believe reports whether read may replace believed. announced tells of apps whose loss would be no surprise. An empty
+// first read is asked for again at once.
+func (s *suspicion) believe(believed, read census, announced func(string) bool, now time.Time) bool {
+	if len(believed) == 0 && len(read) == 0 && !s.any && s.since.IsZero() {
+		s.since, s.seen = now.Add(-s.hold), read
+		return false
+	}
+	s.any = true
+	if !suspicious(believed, read, believed, announced) {
+		s.clear()
+		return true
+	}
+	if s.since.IsZero() {
+		s.since, s.seen = now, read
+		return false
+	}
+	if now.Sub(s.since) < s.hold {
+		return false
+	}
+	if suspicious(believed, read, s.seen, announced) { // it agrees with the first in losing much, but not in what
+		s.since, s.seen = now, read
+		return false
+	}
+	s.clear()
+	return true
+}
+
+func (s *suspicion) clear() { s.since, s.seen = time.Time{}, nil }
+
+// next is when the read should be repeated; zero if there is nothing to confirm.
+func (s *suspicion) next() time.Time {
+	if s.since.IsZero() {
+		return time.Time{}
+	}
+	return s.since.Add(s.hold)
+}
+
+// suspicious reports whether read has lost more than half of the apps or of the running tasks in old, and at least two
+// of them or all apps. What floor had already lost counts as confirmed; tasks that are no longer wanted, because the app's
+// instances went down, are no loss.
+func suspicious(old, read, floor census, announced func(string) bool) bool {
+	var apps, lostApps, tasks, lostTasks int
+	for id, o := range old {
+		if announced(id) {
+			continue
+		}
+		r, there := read[id]
+		f, was := floor[id]
+		apps++
+		tasks += o.running
+		switch {
+		case !was:
+		case !there:
+			lostApps++
+			lostTasks += min(o.running, f.running)
+		default:
+			lostTasks += max(0, min(o.running, f.running, r.instances)-r.running)
+		}
+	}
+	return lostApps*2 > apps && (lostApps >= 2 || len(read) == 0) || lostTasks*2 > tasks && lostTasks >= 2
+}
