@@ -28,6 +28,7 @@ type ReadOptions struct {
 type WriteOptions struct {
 	Force   bool // override a lock
 	DryRun  bool // compute the answer, change nothing
+	Strict  bool // refuse fields that nobody knows instead of dropping them
 	Replace bool // PutApp: the document is the whole app; what it leaves out goes to its default
 }
 
@@ -47,6 +48,9 @@ func (o WriteOptions) query() url.Values {
 	}
 	if o.DryRun {
 		q.Set("dryRun", "true")
+	}
+	if o.Strict {
+		q.Set("strict", "true")
 	}
 	return q
 }
