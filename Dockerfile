@@ -25,5 +25,4 @@ RUN command -v haproxy >/dev/null || { \
         rm -rf /var/lib/apt/lists/*; \
     }
 COPY --from=build /out/ /usr/local/bin/
-VOLUME /var/lib/berth
 CMD ["berth", "--help"]
