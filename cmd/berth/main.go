@@ -7,6 +7,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"berth/cmd/berth/demo"
+	"berth/cmd/berth/dev"
+	"berth/cmd/berth/hello"
 	"berth/cmd/internal/cli"
 )
 
@@ -20,13 +23,16 @@ flag's name: --wait as BERTH_WAIT=true.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 accepted but not finished in time (--wait).`
 
 func newRoot() *cobra.Command {
-	cmd := group("berth", "deploy apps and make them reachable", newApp(), newTask(), newDeploy(), newQueue(), newInfo(),
-		newVersion())
+	remote := []*cobra.Command{newApp(), newTask(), newDeploy(), newQueue(), newInfo()}
+	for _, c := range remote {
+		addRemoteFlags(c.PersistentFlags())
+	}
+	cmd := group("berth", "deploy apps and make them reachable", remote...)
+	cmd.AddCommand(newVersion(), dev.Command(), demo.Command(), hello.Command())
 	cmd.Long = rootHelp
 	cmd.Example = `  berth dev                              everything on this machine, in one process
   berth app add examples/process/test6.json --wait
   berth app list
   berth app scale test6 3`
-	addRemoteFlags(cmd.PersistentFlags())
 	return cmd
 }
