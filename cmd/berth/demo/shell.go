@@ -28,28 +28,41 @@ type shell struct {
 // check says what is wrong with an answer, or nil.
 type check func(answer string) error
 
-// run prints command and its answer. A wrong answer is asked for again until it is right or settle has passed; the last
-// one is printed.
+// run prints command and its answer, and checks it.
 func (s *shell) run(ctx context.Context, command string, ok check) error {
+	fmt.Fprintf(s.out, "  $ %s\n", command)
+	answer, err := s.ask(ctx, command, ok)
+	s.print(answer)
+	return err
+}
+
+// poll is run for a question that changes nothing: a wrong answer is asked for again until it is right or settle has
+// passed. The last one is printed.
+func (s *shell) poll(ctx context.Context, command string, ok check) error {
 	fmt.Fprintf(s.out, "  $ %s\n", command)
 	deadline := time.Now().Add(settle)
 	for {
-		answer, err := s.output(ctx, command)
-		if err == nil && ok != nil {
-			err = ok(answer)
-		}
+		answer, err := s.ask(ctx, command, ok)
 		if err == nil || time.Now().After(deadline) || ctx.Err() != nil {
 			s.print(answer)
-			if err != nil {
-				return fmt.Errorf("%s: %w", command, err)
-			}
-			return nil
+			return err
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(again):
 		}
 	}
+}
+
+func (s *shell) ask(ctx context.Context, command string, ok check) (string, error) {
+	answer, err := s.output(ctx, command)
+	if err == nil {
+		err = ok(answer)
+	}
+	if err != nil {
+		return answer, fmt.Errorf("%s: %w", command, err)
+	}
+	return answer, nil
 }
 
 // output runs command by sh and returns stdout and stderr. A command that prints what was expected may fail: its exit

@@ -35,7 +35,7 @@ func deploy(ctx context.Context, w *walk) error {
 	if err := w.sh.run(ctx, "berth app add "+strings.Join(files, " ")+" --wait", contains("/test6: done")); err != nil {
 		return err
 	}
-	return w.sh.run(ctx, "berth app list", contains("/test1", "/test6"))
+	return w.sh.poll(ctx, "berth app list", contains("/test1", "/test6"))
 }
 
 func dynamicPorts(ctx context.Context, w *walk) error {
@@ -43,14 +43,14 @@ func dynamicPorts(ctx context.Context, w *walk) error {
 	if err != nil {
 		return err
 	}
-	if err := w.sh.run(ctx, "berth task list test1", contains(tasks[0].ID, tasks[1].ID)); err != nil {
+	if err := w.sh.poll(ctx, "berth task list test1", contains(tasks[0].ID, tasks[1].ID)); err != nil {
 		return err
 	}
 	for _, t := range tasks {
 		if len(t.Ports) != 1 {
 			return fmt.Errorf("task %s has ports %v, expected one", t.ID, t.Ports)
 		}
-		if err := w.sh.run(ctx, fmt.Sprintf("curl -sS http://127.0.0.1:%d/", t.Ports[0]), contains(t.ID)); err != nil {
+		if err := w.sh.poll(ctx, fmt.Sprintf("curl -sS http://127.0.0.1:%d/", t.Ports[0]), contains(t.ID)); err != nil {
 			return err
 		}
 	}
@@ -62,7 +62,7 @@ func fixedPort(ctx context.Context, w *walk) error {
 	if err != nil {
 		return err
 	}
-	return w.sh.run(ctx, fmt.Sprintf("curl -sS http://127.0.0.1:%d/", w.hostPort), contains(tasks[0].ID))
+	return w.sh.poll(ctx, fmt.Sprintf("curl -sS http://127.0.0.1:%d/", w.hostPort), contains(tasks[0].ID))
 }
 
 func assignedServicePort(ctx context.Context, w *walk) error {
@@ -78,7 +78,7 @@ func assignedServicePort(ctx context.Context, w *walk) error {
 		return fmt.Errorf("test3 has service port %d, expected 10000 to 20000", port)
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
-	return w.sh.run(ctx, repeat(4, url), distinct(2, ids(tasks)))
+	return w.sh.poll(ctx, repeat(4, url), distinct(2, ids(tasks)))
 }
 
 func chosenServicePort(ctx context.Context, w *walk) error {
@@ -93,7 +93,7 @@ func chosenServicePort(ctx context.Context, w *walk) error {
 	if port != w.servicePort6 {
 		return fmt.Errorf("test6 has service port %d, expected %d", port, w.servicePort6)
 	}
-	return w.sh.run(ctx, fmt.Sprintf("curl -sS http://127.0.0.1:%d/", port), contains(tasks[0].ID))
+	return w.sh.poll(ctx, fmt.Sprintf("curl -sS http://127.0.0.1:%d/", port), contains(tasks[0].ID))
 }
 
 func group(ctx context.Context, w *walk) error {
@@ -102,14 +102,14 @@ func group(ctx context.Context, w *walk) error {
 		return err
 	}
 	curl := fmt.Sprintf("curl -sS http://127.0.0.1:%d/", port)
-	if err := w.sh.run(ctx, curl, refused); err != nil {
+	if err := w.sh.poll(ctx, curl, refused); err != nil {
 		return err
 	}
 	update := `berth app update test1 'labels={"HAPROXY_GROUP":"external"}' --wait`
 	if err := w.sh.run(ctx, update, contains("/test1: done")); err != nil {
 		return err
 	}
-	return w.sh.run(ctx, curl, contains("test1."))
+	return w.sh.poll(ctx, curl, contains("test1."))
 }
 
 func vhost(ctx context.Context, w *walk) error {
@@ -118,10 +118,10 @@ func vhost(ctx context.Context, w *walk) error {
 		return err
 	}
 	byHeader := fmt.Sprintf("curl -sS -H 'Host: testing6.test' %s/", w.urls.HTTP)
-	if err := w.sh.run(ctx, byHeader, contains(tasks[0].ID, "testing6.test")); err != nil {
+	if err := w.sh.poll(ctx, byHeader, contains(tasks[0].ID, "testing6.test")); err != nil {
 		return err
 	}
-	return w.sh.run(ctx, "curl -sS "+w.helloURL(), contains(tasks[0].ID, "hello.localhost"))
+	return w.sh.poll(ctx, "curl -sS "+w.helloURL(), contains(tasks[0].ID, "hello.localhost"))
 }
 
 func scale(ctx context.Context, w *walk) error {
@@ -132,12 +132,12 @@ func scale(ctx context.Context, w *walk) error {
 	if err != nil {
 		return err
 	}
-	return w.sh.run(ctx, repeat(6, "-H 'Host: testing6.test' "+w.urls.HTTP+"/"), distinct(3, ids(tasks)))
+	return w.sh.poll(ctx, repeat(6, "-H 'Host: testing6.test' "+w.urls.HTTP+"/"), distinct(3, ids(tasks)))
 }
 
 func stats(ctx context.Context, w *walk) error {
 	command := fmt.Sprintf("curl -sS '%s;csv' | cut -d, -f1,2,18 | grep '^test'", w.urls.Stats)
-	return w.sh.run(ctx, command, contains(fmt.Sprintf("test6_%d,BACKEND,UP", w.servicePort6)))
+	return w.sh.poll(ctx, command, contains(fmt.Sprintf("test6_%d,BACKEND,UP", w.servicePort6)))
 }
 
 // repeat asks n times and shows which task answered.
