@@ -19,6 +19,7 @@ type apps struct {
 	dir          string
 	hostPort     int // of test2
 	servicePort6 int // of test6
+	serviceMin   int // the others get theirs from here
 }
 
 // prepare checks the files and moves the two numbers that they fix out of the way of other programs: then they are
@@ -39,6 +40,9 @@ func prepare(cfg Config, state string, out io.Writer) (apps, error) {
 	if a.servicePort6, err = freePort(six); err != nil {
 		return a, err
 	}
+	if a.serviceMin, err = freeRange(firstServicePort, 10); err != nil {
+		return a, err
+	}
 	if a.hostPort == two && a.servicePort6 == six {
 		return a, nil
 	}
@@ -46,6 +50,14 @@ func prepare(cfg Config, state string, out io.Writer) (apps, error) {
 	fmt.Fprintf(out, "test2 gets host port %d, test6 service port %d (--host-port changes the first)\n", a.hostPort,
 		a.servicePort6)
 	return a, a.copyFrom(cfg.Dir)
+}
+
+// devArgs are the flags that berth dev needs for these apps.
+func (a apps) devArgs() []string {
+	if a.serviceMin == firstServicePort {
+		return nil
+	}
+	return []string{"--service-port-min", strconv.Itoa(a.serviceMin)}
 }
 
 func (a apps) copyFrom(dir string) error {
@@ -106,6 +118,29 @@ func withPort(data []byte, port int) ([]byte, error) {
 	}
 	first["port"] = port
 	return json.MarshalIndent(doc, "", "  ")
+}
+
+// firstServicePort is where an orchestrator begins to assign service ports.
+const firstServicePort = 10000
+
+// freeRange is the first of n ports in a row that nobody listens on, from number on.
+func freeRange(number, n int) (int, error) {
+	for start := number; start < number+1000; {
+		p, err := freePort(start)
+		if err != nil {
+			return 0, err
+		}
+		for start = p; start < p+n; start++ {
+			if q, err := freePort(start); err != nil || q != start {
+				break
+			}
+		}
+		if start == p+n {
+			return p, nil
+		}
+		start++
+	}
+	return 0, fmt.Errorf("no %d free ports in a row from %d on", n, number)
 }
 
 // freePort is the first port from number on that nobody listens on.

@@ -56,7 +56,7 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := startDev(state, cfg.DevArgs)
+	d, err := startDev(state, append(apps.devArgs(), cfg.DevArgs...))
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func TestExamplesAreUsedAsTheyAreWhereTheirPortsAreFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (apps{dir, two, six}); a != want {
+	if want := (apps{dir, two, six, a.serviceMin}); a != want {
 		t.Errorf("got %+v, want %+v", a, want)
 	}
 }
@@ -54,6 +54,25 @@ func TestATakenPortIsReplacedInACopyAndSaid(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(a.dir, name)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestServicePortsStartWhereTheyAreFree(t *testing.T) {
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().(*net.TCPAddr).Port
+	got, err := freeRange(taken, 3)
+	if err != nil || got <= taken {
+		t.Errorf("range from %d (%v), want one after %d", got, err, taken)
+	}
+	if args := (apps{serviceMin: got}).devArgs(); len(args) != 2 {
+		t.Errorf("flags %q, want the range named", args)
+	}
+	if args := (apps{serviceMin: firstServicePort}).devArgs(); args != nil {
+		t.Errorf("flags %q for the usual range", args)
 	}
 }
 

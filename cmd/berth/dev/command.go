@@ -22,12 +22,18 @@ type Config struct {
 
 	HTTPPort, HTTPSPort, StatsPort, AppIDPort int // 0 chooses
 
+	ServicePortMin, ServicePortMax int // service ports are assigned from here
+
 	LogLevel, LogFormat string
 }
 
 // DefaultConfig returns what holds without any flag.
 func DefaultConfig() Config {
-	return Config{Dir: DefaultDir(), Driver: "process", Groups: []string{"external"}, LogLevel: "warn", LogFormat: "text"}
+	return Config{
+		Dir: DefaultDir(), Driver: "process", Groups: []string{"external"},
+		ServicePortMin: 10000, ServicePortMax: 20000,
+		LogLevel: "warn", LogFormat: "text",
+	}
 }
 
 const help = `Runs the orchestrator and the load balancer in one process, with a real HAProxy, until Ctrl-C.
@@ -83,6 +89,8 @@ func addFlags(f *pflag.FlagSet, c *Config) {
 	f.IntVar(&c.HTTPSPort, "https-port", c.HTTPSPort, "`port` for host names with TLS (default: 443, or from 8443)")
 	f.IntVar(&c.StatsPort, "stats-port", c.StatsPort, "`port` of HAProxy's stats page (default: 9090 or the next free one)")
 	f.IntVar(&c.AppIDPort, "appid-port", c.AppIDPort, "`port` for X-Marathon-App-Id (default: 9091 or the next free one)")
+	f.IntVar(&c.ServicePortMin, "service-port-min", c.ServicePortMin, "lowest service `port` to assign")
+	f.IntVar(&c.ServicePortMax, "service-port-max", c.ServicePortMax, "highest service `port` to assign")
 	f.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 }
@@ -106,6 +114,10 @@ func (c *Config) validate() error {
 		if p.number < 0 || p.number > 65535 {
 			return cli.Usagef("--%s %d: expected a port from 1 to 65535", p.flag, p.number)
 		}
+	}
+	if c.ServicePortMin < 1 || c.ServicePortMax > 65535 || c.ServicePortMin > c.ServicePortMax {
+		return cli.Usagef("--service-port-min %d, --service-port-max %d: expected 1 to 65535, the smaller one first",
+			c.ServicePortMin, c.ServicePortMax)
 	}
 	_, err = c.apiPort()
 	return err

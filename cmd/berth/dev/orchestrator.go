@@ -22,6 +22,7 @@ func (p *plan) orchestratorConfig() orchestratord.Config {
 	c.Data = filepath.Join(p.c.Dir, "orchestrator")
 	c.Driver = p.c.Driver
 	c.Version = cli.Version()
+	c.LocalPortMin, c.LocalPortMax = p.c.ServicePortMin, p.c.ServicePortMax
 	c.TaskPath = taskPath()
 	// The engine's containers of one directory are not those of another.
 	c.Cluster = fmt.Sprintf("dev-%.8x", sha256.Sum256([]byte(p.c.Dir)))
