@@ -36,6 +36,7 @@ type Config struct {
 	DockerHost       string // the engine's address; "" means DOCKER_HOST or the local socket
 	EngineData       string // path under which the engine's host sees Data, "" means the same
 	ForbidPrivileged bool   // refuse privileged containers
+	TaskPath         string // PATH of processes whose app sets none; "" means the system's usual one
 
 	AgentIP      string   // where host ports are reached
 	AgentHost    string   // name that tasks are listed under; "" means AgentIP

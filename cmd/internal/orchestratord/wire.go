@@ -65,7 +65,7 @@ func options(c Config, r resolved, port int, drivers map[driver.Kind]driver.Driv
 
 // openDrivers makes the drivers asked for. Apps without an image always run as processes.
 func openDrivers(ctx context.Context, c Config, log *slog.Logger) (map[driver.Kind]driver.Driver, func(), error) {
-	p, err := process.New(process.Options{Cluster: c.Cluster, Data: c.Data, Log: log})
+	p, err := process.New(process.Options{Cluster: c.Cluster, Data: c.Data, Path: c.TaskPath, Log: log})
 	if err != nil {
 		return nil, nil, fmt.Errorf("start the process driver, see --data: %w", err)
 	}

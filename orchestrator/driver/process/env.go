@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -13,15 +14,15 @@ const marker = "BERTH_TASK_DIR"
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment is that of the spec, with MESOS_SANDBOX, and PATH and HOME where the app sets none. Nothing of the
+// environment is that of the spec, with MESOS_SANDBOX, and PATH (path, if that is given) and HOME where the app sets none. Nothing of the
 // daemon's own environment is passed on.
-func environment(spec driver.Spec, t *task) []string {
+func environment(spec driver.Spec, t *task, path string) []string {
 	env := slices.Clone(spec.Env)
 	if _, own := spec.App.Env["MESOS_SANDBOX"]; !own {
 		env = setEnv(env, "MESOS_SANDBOX", t.work())
 	}
 	if lookupEnv(env, "PATH") == "" {
-		env = setEnv(env, "PATH", defaultPath)
+		env = setEnv(env, "PATH", cmp.Or(path, defaultPath))
 	}
 	if lookupEnv(env, "HOME") == "" {
 		env = setEnv(env, "HOME", t.work())

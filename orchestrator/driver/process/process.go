@@ -38,6 +38,7 @@ type Options struct {
 	Cluster  string // mark of the tasks that are ours
 	Data     string // directory; tasks live in sandboxes/ below it
 	LogLimit int64  // bytes per output file; 0 means DefaultLogLimit
+	Path     string // PATH of tasks whose app sets none; "" means the system's usual one
 	Fetcher  sandbox.Fetcher
 	Log      *slog.Logger // nil discards
 }

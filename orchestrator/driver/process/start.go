@@ -54,7 +54,7 @@ func (d *Driver) bringUp(ctx context.Context, t *task, spec driver.Spec) error {
 	if err := d.fill(ctx, t, spec.App, cred); err != nil {
 		return err
 	}
-	env := environment(spec, t)
+	env := environment(spec, t, d.opt.Path)
 	argv, err := command(spec.App, t.work(), env)
 	if err != nil {
 		return err
