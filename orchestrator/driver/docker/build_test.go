@@ -222,7 +222,9 @@ func TestParameters(t *testing.T) {
 		{"init", "true", func(c *Config) { c.Host.Init = &yes }},
 		{"shm-size", "64m", func(c *Config) { c.Host.ShmSize = 64 << 20 }},
 		{"memory-swap", "1g", func(c *Config) { c.Host.MemorySwap = 1 << 30 }},
-		{"sysctl", "net.core.somaxconn=9", func(c *Config) { c.Host.Sysctls = map[string]string{"net.core.somaxconn": "9"} }},
+		{
+			"sysctl", "net.core.somaxconn=9", func(c *Config) { c.Host.Sysctls = map[string]string{"net.core.somaxconn": "9"} },
+		},
 		{"security-opt", "no-new-privileges", func(c *Config) { c.Host.SecurityOpt = []string{"no-new-privileges"} }},
 		{"device", "/dev/fuse:/dev/x:r", func(c *Config) {
 			c.Host.Devices = []container.DeviceMapping{{PathOnHost: "/dev/fuse", PathInContainer: "/dev/x", CgroupPermissions: "r"}}
@@ -264,10 +266,14 @@ func TestBadSpecsAreRefused(t *testing.T) {
 		change func(s *driver.Spec)
 		want   string
 	}{
-		"no image":            {func(s *driver.Spec) { s.App.Container = nil }, "has no image"},
-		"network unnamed":     {func(s *driver.Spec) { s.App.Networks = []api.Network{{}} }, "names none"},
-		"network mode":        {func(s *driver.Spec) { s.App.Networks = []api.Network{{Mode: "none"}} }, `network mode "none"`},
-		"unknown parameter":   {param("privileged", "true"), `docker parameter "privileged" is not allowed: expected one of add-host,`},
+		"no image":        {func(s *driver.Spec) { s.App.Container = nil }, "has no image"},
+		"network unnamed": {func(s *driver.Spec) { s.App.Networks = []api.Network{{}} }, "names none"},
+		"network mode": {
+			func(s *driver.Spec) { s.App.Networks = []api.Network{{Mode: "none"}} }, `network mode "none"`,
+		},
+		"unknown parameter": {
+			param("privileged", "true"), `docker parameter "privileged" is not allowed: expected one of add-host,`,
+		},
 		"own label":           {param("label", "berth.task=x"), "this label is Berth's own"},
 		"label MESOS_TASK_ID": {param("label", "MESOS_TASK_ID=x"), "this label is Berth's own"},
 		"env without value":   {param("env", "HOME"), "expected NAME=value"},
@@ -290,7 +296,9 @@ func TestBadSpecsAreRefused(t *testing.T) {
 		"volume leaves the sandbox": {volume(api.Volume{ContainerPath: "/x", HostPath: "../x"}), "inside the sandbox"},
 		"volume without host path":  {volume(api.Volume{ContainerPath: "/x"}), "hostPath is empty"},
 		"volume with colon":         {volume(api.Volume{ContainerPath: "/x:ro", HostPath: "/y"}), "colon"},
-		"volume mode":               {volume(api.Volume{ContainerPath: "/x", HostPath: "/y", Mode: "rw"}), `mode "rw": expected RW or RO`},
+		"volume mode": {
+			volume(api.Volume{ContainerPath: "/x", HostPath: "/y", Mode: "rw"}), `mode "rw": expected RW or RO`,
+		},
 		"protocol": {func(s *driver.Spec) {
 			s.App.Container.PortMappings, s.Ports = []api.PortMapping{{HostPort: intp(0), Protocol: "icmp"}}, []int{1}
 		}, `protocol "icmp" of port 0`},

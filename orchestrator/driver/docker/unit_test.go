@@ -91,8 +91,12 @@ func TestCredentialsOfOthersAndBrokenOnes(t *testing.T) {
 func TestPullErrorsSayAuthentication(t *testing.T) {
 	d := &Driver{opt: Options{ConfigFile: "/cfg"}}
 	for _, c := range []struct{ text, source, want string }{
-		{"unauthorized: authentication required", "", "authentication required: unauthorized: authentication required (no credentials for r in /cfg)"},
-		{"pull access denied for x", "/f", "authentication required: pull access denied for x (credentials for r from /f were refused)"},
+		{
+			"unauthorized: authentication required", "", "authentication required: unauthorized: authentication required (no credentials for r in /cfg)",
+		},
+		{
+			"pull access denied for x", "/f", "authentication required: pull access denied for x (credentials for r from /f were refused)",
+		},
 		{"manifest unknown", "", "pull image i: manifest unknown"},
 	} {
 		if got := d.pullError("i", "r", c.source, errors.New(c.text)).Error(); !strings.Contains(got, c.want) {

@@ -24,13 +24,25 @@ func TestOf(t *testing.T) {
 		want  []Port
 		err   string
 	}{
-		"host mode":           {&api.App{PortDefinitions: []api.PortDefinition{{Port: 80, Protocol: "udp"}}}, []int{31000}, []Port{{31000, 31000, []string{"udp"}}}, ""},
-		"only published ones": {bridge(api.PortMapping{ContainerPort: 1}, api.PortMapping{ContainerPort: 2, HostPort: &zero}), []int{31000}, []Port{{31000, 2, []string{"tcp"}}}, ""},
-		"both protocols":      {bridge(api.PortMapping{HostPort: &zero, Protocol: "udp,tcp"}), []int{5}, []Port{{5, 5, []string{"udp", "tcp"}}}, ""},
-		"no ports":            {&api.App{}, nil, nil, ""},
-		"too few":             {&api.App{PortDefinitions: make([]api.PortDefinition, 2)}, []int{1}, nil, "asks for 2 host ports, 1 were chosen"},
-		"out of range":        {&api.App{PortDefinitions: make([]api.PortDefinition, 1)}, []int{70000}, nil, "host port 70000: expected 1 to 65535"},
-		"protocol":            {&api.App{PortDefinitions: []api.PortDefinition{{Protocol: "icmp"}}}, []int{1}, nil, `protocol "icmp"`},
+		"host mode": {
+			&api.App{PortDefinitions: []api.PortDefinition{{Port: 80, Protocol: "udp"}}}, []int{31000}, []Port{{31000, 31000, []string{"udp"}}}, "",
+		},
+		"only published ones": {
+			bridge(api.PortMapping{ContainerPort: 1}, api.PortMapping{ContainerPort: 2, HostPort: &zero}), []int{31000}, []Port{{31000, 2, []string{"tcp"}}}, "",
+		},
+		"both protocols": {
+			bridge(api.PortMapping{HostPort: &zero, Protocol: "udp,tcp"}), []int{5}, []Port{{5, 5, []string{"udp", "tcp"}}}, "",
+		},
+		"no ports": {&api.App{}, nil, nil, ""},
+		"too few": {
+			&api.App{PortDefinitions: make([]api.PortDefinition, 2)}, []int{1}, nil, "asks for 2 host ports, 1 were chosen",
+		},
+		"out of range": {
+			&api.App{PortDefinitions: make([]api.PortDefinition, 1)}, []int{70000}, nil, "host port 70000: expected 1 to 65535",
+		},
+		"protocol": {
+			&api.App{PortDefinitions: []api.PortDefinition{{Protocol: "icmp"}}}, []int{1}, nil, `protocol "icmp"`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Of(driver.Spec{App: c.app, Ports: c.ports})

@@ -182,14 +182,28 @@ func TestWhatBecomesOfAFile(t *testing.T) {
 		change func(i *api.Fetch)
 		want   map[string]string
 	}{
-		"no archive":            {"notes.txt", []byte("n"), nil, map[string]string{"notes.txt": "644 n"}},
-		"executable":            {"run", []byte("#!"), func(i *api.Fetch) { i.Executable = true }, map[string]string{"run": "755 #!"}},
-		"executable archive":    {"a.tar", []byte("#!"), func(i *api.Fetch) { i.Executable = true }, map[string]string{"a.tar": "755 #!"}},
-		"not to be unpacked":    {"a.zip", []byte("z"), func(i *api.Fetch) { i.Extract = false }, map[string]string{"a.zip": "644 z"}},
-		"only packed":           {"log.gz", gzipOf(t, []byte("l")), nil, map[string]string{"log": "644 l", "log.gz": "644 " + string(gzipOf(t, []byte("l")))}},
-		"other place":           {"n", []byte("n"), func(i *api.Fetch) { i.DestPath = "a/b" }, map[string]string{"a/b": "644 n"}},
-		"archive to a place":    {"a.tar", archive, func(i *api.Fetch) { i.DestPath = "sub/b.tar" }, map[string]string{"sub/b.tar": "644 " + string(archive), "sub/x": "600 x"}},
-		"a path without scheme": {"n", []byte("n"), func(i *api.Fetch) { i.URI = strings.TrimPrefix(i.URI, "file://") }, map[string]string{"n": "644 n"}},
+		"no archive": {"notes.txt", []byte("n"), nil, map[string]string{"notes.txt": "644 n"}},
+		"executable": {
+			"run", []byte("#!"), func(i *api.Fetch) { i.Executable = true }, map[string]string{"run": "755 #!"},
+		},
+		"executable archive": {
+			"a.tar", []byte("#!"), func(i *api.Fetch) { i.Executable = true }, map[string]string{"a.tar": "755 #!"},
+		},
+		"not to be unpacked": {
+			"a.zip", []byte("z"), func(i *api.Fetch) { i.Extract = false }, map[string]string{"a.zip": "644 z"},
+		},
+		"only packed": {
+			"log.gz", gzipOf(t, []byte("l")), nil, map[string]string{"log": "644 l", "log.gz": "644 " + string(gzipOf(t, []byte("l")))},
+		},
+		"other place": {
+			"n", []byte("n"), func(i *api.Fetch) { i.DestPath = "a/b" }, map[string]string{"a/b": "644 n"},
+		},
+		"archive to a place": {
+			"a.tar", archive, func(i *api.Fetch) { i.DestPath = "sub/b.tar" }, map[string]string{"sub/b.tar": "644 " + string(archive), "sub/x": "600 x"},
+		},
+		"a path without scheme": {
+			"n", []byte("n"), func(i *api.Fetch) { i.URI = strings.TrimPrefix(i.URI, "file://") }, map[string]string{"n": "644 n"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, err := fetch(t, Fetcher{}, c.file, c.data, c.change)
@@ -228,27 +242,43 @@ func TestHostileArchives(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"tar: path leaves":         {"a.tar", tarOf(t, file{name: "../evil", body: "x"}), `path "../evil": expected a relative path`},
-		"tar: path leaves deep":    {"a.tar", tarOf(t, file{name: "a/../../evil", body: "x"}), "expected a relative path"},
-		"tar: absolute path":       {"a.tar", tarOf(t, file{name: victim, body: "x"}), "expected a relative path"},
-		"tar: directory leaves":    {"a.tar", tarOf(t, file{name: "../dir", kind: tar.TypeDir}), "expected a relative path"},
-		"tar: absolute link":       {"a.tar", tarOf(t, file{name: "l", kind: tar.TypeSymlink, link: victim}), "leaves the sandbox"},
-		"tar: link leaves":         {"a.tar", tarOf(t, file{name: "d/l", kind: tar.TypeSymlink, link: "../../x"}), "leaves the sandbox"},
-		"tar: hard link leaves":    {"a.tar", tarOf(t, file{name: "l", kind: tar.TypeLink, link: "../victim"}), "expected a relative path"},
-		"tar: hard link absolute":  {"a.tar", tarOf(t, file{name: "l", kind: tar.TypeLink, link: victim}), "expected a relative path"},
-		"tar: link named ..":       {"a.tar", tarOf(t, file{name: "..", kind: tar.TypeSymlink, link: "x"}), "expected a relative path"},
-		"tar: device":              {"a.tar", tarOf(t, file{name: "dev", kind: tar.TypeChar}), "is not allowed"},
-		"tar: pipe":                {"a.tar", tarOf(t, file{name: "pipe", kind: tar.TypeFifo}), "is not allowed"},
-		"tar: cut off":             {"a.tar", tarOf(t, file{name: "x", body: "xxxx"})[:514], "unexpected EOF"},
-		"tar: garbage":             {"a.tar", bytes.Repeat([]byte("x"), 1024), "unpack"},
-		"zip: path leaves":         {"a.zip", zipOf(t, file{name: "../evil", body: "x"}), "expected a relative path"},
-		"zip: link leaves":         {"a.zip", zipOf(t, file{name: "l", link: "/etc"}), "leaves the sandbox"},
-		"zip: garbage":             {"a.zip", []byte("PK"), "unpack: zip"},
-		"gz: garbage":              {"a.tar.gz", []byte("nothing"), "unpack"},
-		"gz bomb":                  {"a.tar.gz", gzipOf(t, tarOf(t, file{name: "zeros", body: strings.Repeat("0", 2<<20)})), "larger than allowed"},
-		"gz bomb, no archive":      {"a.gz", gzipOf(t, make([]byte, 2<<20)), "larger than allowed"},
-		"many small ones":          {"a.tar", tarOf(t, make50()...), "more entries than allowed"},
-		"together too large":       {"a.zip", zipOf(t, file{name: "a", body: strings.Repeat("0", 700<<10)}, file{name: "b", body: strings.Repeat("0", 700<<10)}), "larger than allowed"},
+		"tar: path leaves": {
+			"a.tar", tarOf(t, file{name: "../evil", body: "x"}), `path "../evil": expected a relative path`,
+		},
+		"tar: path leaves deep": {"a.tar", tarOf(t, file{name: "a/../../evil", body: "x"}), "expected a relative path"},
+		"tar: absolute path":    {"a.tar", tarOf(t, file{name: victim, body: "x"}), "expected a relative path"},
+		"tar: directory leaves": {"a.tar", tarOf(t, file{name: "../dir", kind: tar.TypeDir}), "expected a relative path"},
+		"tar: absolute link": {
+			"a.tar", tarOf(t, file{name: "l", kind: tar.TypeSymlink, link: victim}), "leaves the sandbox",
+		},
+		"tar: link leaves": {
+			"a.tar", tarOf(t, file{name: "d/l", kind: tar.TypeSymlink, link: "../../x"}), "leaves the sandbox",
+		},
+		"tar: hard link leaves": {
+			"a.tar", tarOf(t, file{name: "l", kind: tar.TypeLink, link: "../victim"}), "expected a relative path",
+		},
+		"tar: hard link absolute": {
+			"a.tar", tarOf(t, file{name: "l", kind: tar.TypeLink, link: victim}), "expected a relative path",
+		},
+		"tar: link named ..": {
+			"a.tar", tarOf(t, file{name: "..", kind: tar.TypeSymlink, link: "x"}), "expected a relative path",
+		},
+		"tar: device":      {"a.tar", tarOf(t, file{name: "dev", kind: tar.TypeChar}), "is not allowed"},
+		"tar: pipe":        {"a.tar", tarOf(t, file{name: "pipe", kind: tar.TypeFifo}), "is not allowed"},
+		"tar: cut off":     {"a.tar", tarOf(t, file{name: "x", body: "xxxx"})[:514], "unexpected EOF"},
+		"tar: garbage":     {"a.tar", bytes.Repeat([]byte("x"), 1024), "unpack"},
+		"zip: path leaves": {"a.zip", zipOf(t, file{name: "../evil", body: "x"}), "expected a relative path"},
+		"zip: link leaves": {"a.zip", zipOf(t, file{name: "l", link: "/etc"}), "leaves the sandbox"},
+		"zip: garbage":     {"a.zip", []byte("PK"), "unpack: zip"},
+		"gz: garbage":      {"a.tar.gz", []byte("nothing"), "unpack"},
+		"gz bomb": {
+			"a.tar.gz", gzipOf(t, tarOf(t, file{name: "zeros", body: strings.Repeat("0", 2<<20)})), "larger than allowed",
+		},
+		"gz bomb, no archive": {"a.gz", gzipOf(t, make([]byte, 2<<20)), "larger than allowed"},
+		"many small ones":     {"a.tar", tarOf(t, make50()...), "more entries than allowed"},
+		"together too large": {
+			"a.zip", zipOf(t, file{name: "a", body: strings.Repeat("0", 700<<10)}, file{name: "b", body: strings.Repeat("0", 700<<10)}), "larger than allowed",
+		},
 		"as transferred too large": {"a.txt", make([]byte, 1<<20+1), "larger than allowed: the limit is 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
