@@ -136,6 +136,9 @@ func (w *watcher) again(at time.Time) {
 func (w *watcher) doubt(r fullResult, apps int) {
 	w.pr.dropFull()
 	w.avoid = r.source
+	if apps == 0 { // nothing is lost; an empty first answer is only asked for twice
+		return
+	}
 	w.c.note(func(s *Status) { s.Suspicious = true; s.Suspicions++ })
 	w.c.log.Warn("sudden loss of most apps or tasks not believed yet", "url", r.source,
 		"apps_before", apps, "apps_now", len(r.items), "hold_down", w.c.opt.HoldDown)
