@@ -3,8 +3,8 @@
 // Calls go to one URL of the cluster after the other until one answers; what each returns is the API's own types, and a
 // refusal is an *api.Error.
 //
-// Watch is the shared follower of mlb, dnsd and vip: it subscribes first and reads second, refetches on an event only the
-// app concerned, coalesces bursts, fails over between URLs, notices silent streams, refuses to believe a sudden loss of
+// Watch is the shared follower of mlb, dnsd and vip: it subscribes first and reads second, refetches on an event only
+// the app concerned, coalesces bursts, fails over between URLs, notices silent streams, refuses to believe a sudden loss of
 // most apps until it has seen it twice, and keeps the last snapshot on disk to serve from when nothing answers.
 //
 //	feed.go      keeps an event stream open      sse.go, event.go   stream → frames → apps concerned
