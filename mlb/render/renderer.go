@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -79,7 +80,41 @@ func (r *Renderer) override(o Override) error {
 	if err != nil {
 		return err
 	}
+	if err := tryOut(t); err != nil {
+		return err
+	}
 	r.texts[o.Name], r.replaced[o.Name] = t, true
+	return nil
+}
+
+// tryOut runs an operator's text once with stand-ins, so that a text which would spoil every service is found before it
+// does.
+func tryOut(t *text) error {
+	values := make([]string, len(t.row.Vars))
+	for i := range values {
+		values[i] = "1"
+	}
+	var b bytes.Buffer
+	if err := t.execute(&b, values); err != nil {
+		return err
+	}
+	opens := t.row.Opens
+	for line := range strings.SplitSeq(b.String(), "\n") {
+		word := firstWord(line)
+		switch {
+		case word == "" || t.row.Kind == Sections && t.row.Opens == "":
+		case opens != "":
+			if word != opens {
+				return fmt.Errorf("expected the text to begin with %s, not with %q", opens, model.Shorten(line))
+			}
+			opens = ""
+		case opensSection(word):
+			return fmt.Errorf("line %q would leave the section", model.Shorten(line))
+		}
+	}
+	if opens != "" {
+		return fmt.Errorf("expected the text to begin with %s", opens)
+	}
 	return nil
 }
 
