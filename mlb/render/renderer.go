@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -161,7 +162,7 @@ func (e templateError) Unwrap() error { return e.err }
 // failure reports an error of one service and what it leads to.
 func failure(s *model.Service, err error, what string) model.Problem {
 	p := model.Problem{App: s.App, Severity: model.SeverityError, Reason: err.Error() + "; " + what}
-	if te, ok := err.(templateError); ok {
+	if te := (templateError{}); errors.As(err, &te) {
 		p.Field = fmt.Sprintf("HAPROXY_%d_%s", s.Index, te.name)
 		p.Value = model.Shorten(s.Templates[te.name])
 		if s.Templates[te.name] == "" {
