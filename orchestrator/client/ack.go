@@ -21,6 +21,7 @@ const (
 //
 // While a Watch runs, Ack only hands the report over and returns nil: it may be called from deliver. A newer report
 // replaces one that is not sent yet, and one that could not be sent is tried again until then. Otherwise Ack sends.
+// A report of more than what this stream's snapshots held is dropped: it speaks of a store's history that has ended.
 // Subscriber and Role are filled in from the options; without a subscriber there is nobody to report for.
 func (c *Client) Ack(ctx context.Context, ack api.Ack) error {
 	if ack.Subscriber == "" {
@@ -30,10 +31,12 @@ func (c *Client) Ack(ctx context.Context, ack api.Ack) error {
 		return nil
 	}
 	c.mu.Lock()
-	out := c.acks
+	out, limit := c.acks, c.status.Index
 	c.mu.Unlock()
 	if out != nil {
-		out.put(ack)
+		if ack.Index <= limit {
+			out.put(ack)
+		}
 		return nil
 	}
 	return c.sendAck(ctx, ack)
@@ -47,26 +50,22 @@ func (c *Client) sendAck(ctx context.Context, ack api.Ack) error {
 	}
 	rq := request{method: http.MethodPost, path: "/v1/acks", body: doc, limit: ackLimit}
 	err = c.do(ctx, rq, func(answer) error { return nil })
-	var refusal *api.Error
+	var no *refused
 	switch {
 	case err == nil:
 		c.note(func(s *Status) { s.AcksSent++ })
-	case errors.As(err, &refusal) && unknownEndpoint(refusal):
+	case errors.As(err, &no) && (no.status == http.StatusNotFound || no.status == http.StatusMethodNotAllowed):
 		c.noAcks.Store(true)
 		return nil
 	}
 	return err
 }
 
-// unknownEndpoint recognises 404 and 405, also from something that does not answer like the API.
-func unknownEndpoint(e *api.Error) bool {
-	return e.Code == api.CodeNotFound || e.Message == "status 405" || e.Message == "Method Not Allowed"
-}
-
 // outbox holds the report to be sent next.
 type outbox struct {
 	mu   sync.Mutex
 	next *api.Ack
+	era  int // counts calls of clear
 	wake chan struct{}
 }
 
@@ -82,19 +81,26 @@ func (o *outbox) put(a api.Ack) {
 	}
 }
 
-func (o *outbox) take() *api.Ack {
+func (o *outbox) take() (a *api.Ack, era int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	a := o.next
-	o.next = nil
-	return a
+	a, o.next = o.next, nil
+	return a, o.era
 }
 
-// giveBack puts a report back that could not be sent, unless there is a newer one.
-func (o *outbox) giveBack(a *api.Ack) {
+// clear drops what is not sent yet.
+func (o *outbox) clear() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.next == nil {
+	o.next = nil
+	o.era++
+}
+
+// giveBack puts a report back that could not be sent, unless there is a newer one or its era is over.
+func (o *outbox) giveBack(a *api.Ack, era int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.next == nil && o.era == era {
 		o.next = a
 	}
 }
@@ -108,7 +114,7 @@ func (c *Client) sendAcks(ctx context.Context, o *outbox) {
 		case <-ctx.Done():
 			return
 		}
-		for a := o.take(); a != nil && !c.noAcks.Load(); a = o.take() {
+		for a, era := o.take(); a != nil && !c.noAcks.Load(); a, era = o.take() {
 			err := c.sendAck(ctx, *a)
 			if err == nil {
 				wait = ackRetry
@@ -118,7 +124,7 @@ func (c *Client) sendAcks(ctx context.Context, o *outbox) {
 				return
 			}
 			c.noteError(err, time.Now())
-			o.giveBack(a)
+			o.giveBack(a, era)
 			pause(ctx, wait)
 			wait = min(2*wait, ackMax)
 		}

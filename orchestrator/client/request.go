@@ -11,7 +11,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"berth/orchestrator/api"
@@ -29,38 +28,6 @@ type request struct {
 	accept string        // [application/json]
 	avoid  string        // the URL of this name is tried last
 	limit  time.Duration // one attempt [Options.Timeout]
-}
-
-// attemptError is why one URL did not do. elsewhere is set when another URL may be asked the same.
-type attemptError struct {
-	url       string
-	err       error
-	elsewhere bool
-}
-
-func (e *attemptError) Error() string { return e.url + ": " + e.err.Error() }
-func (e *attemptError) Unwrap() error { return e.err }
-
-// refused is the API's own refusal, with the revision it reflects.
-type refused struct {
-	err   *api.Error
-	index uint64
-}
-
-func (e *refused) Error() string { return e.err.Error() }
-func (e *refused) Unwrap() error { return e.err }
-
-// attemptErrors is why no URL did.
-type attemptErrors []error
-
-func (es attemptErrors) Unwrap() []error { return es }
-
-func (es attemptErrors) Error() string {
-	text := make([]string, len(es))
-	for i, e := range es {
-		text[i] = e.Error()
-	}
-	return strings.Join(text, "; ")
 }
 
 // answer is what a successful attempt got, while its body is being read.
@@ -138,10 +105,11 @@ func (c *Client) attempt(ctx context.Context, e endpoint, rq request, hops int) 
 	}
 	defer finish(resp.Body)
 	refusal, genuine := readRefusal(resp)
+	err = &refused{refusal, resp.StatusCode, answer{resp, e.name}.index()}
 	if genuine && !passOver(rq.method, resp.StatusCode) {
-		return nil, &refused{refusal, answer{resp, e.name}.index()}
+		return nil, err
 	}
-	return nil, &attemptError{e.name, refusal, safe(rq.method) || passOver(rq.method, resp.StatusCode)}
+	return nil, &attemptError{e.name, err, safe(rq.method) || passOver(rq.method, resp.StatusCode)}
 }
 
 // safe reports whether a request may be sent twice without anybody noticing.

@@ -44,44 +44,39 @@ func censusOf(items []item, believed census) census {
 	return c
 }
 
+// maxHolds bounds how often a read is put off because the one before showed even less.
+const maxHolds = 6
+
 // suspicion holds back full reads that lose most of what is believed at once, until a second one says the same. An
 // orchestrator that has just lost its state, or a proxy that answers for it, must not take every service down
 // (marathon-lb-lessons.md item 7).
 type suspicion struct {
 	hold  time.Duration
-	since time.Time // of the first unbelievable read; zero: none
+	since time.Time // of the last unbelievable read; zero: none
 	seen  census    // what it showed
+	holds int       // unbelievable reads so far
 	any   bool      // something was believed before, or asked for twice
 }
 
 // believe reports whether read may replace believed. announced tells of apps whose loss would be no surprise. An empty
-// first read is asked for again at once.
+// first read is asked for again at once. A second read that shows more than the first comes from a source that is still
+// finding its state, so it is put off once more.
 func (s *suspicion) believe(believed, read census, announced func(string) bool, now time.Time) bool {
-	if len(believed) == 0 && len(read) == 0 && !s.any && s.since.IsZero() {
+	switch {
+	case len(believed) == 0 && len(read) == 0 && !s.any && s.since.IsZero():
 		s.since, s.seen = now.Add(-s.hold), read
 		return false
-	}
-	s.any = true
-	if !suspicious(believed, read, believed, announced) {
-		s.clear()
-		return true
-	}
-	if s.since.IsZero() {
+	case !suspicious(believed, read, announced):
+	case s.since.IsZero(), recovering(believed, s.seen, read) && s.holds < maxHolds:
 		s.since, s.seen = now, read
+		s.holds++
+		return false
+	case now.Sub(s.since) < s.hold:
 		return false
 	}
-	if now.Sub(s.since) < s.hold {
-		return false
-	}
-	if suspicious(believed, read, s.seen, announced) { // it agrees with the first in losing much, but not in what
-		s.since, s.seen = now, read
-		return false
-	}
-	s.clear()
+	*s = suspicion{hold: s.hold, any: true}
 	return true
 }
-
-func (s *suspicion) clear() { s.since, s.seen = time.Time{}, nil }
 
 // next is when the read should be repeated; zero if there is nothing to confirm.
 func (s *suspicion) next() time.Time {
@@ -91,27 +86,34 @@ func (s *suspicion) next() time.Time {
 	return s.since.Add(s.hold)
 }
 
-// suspicious reports whether read has lost more than half of the apps or of the running tasks in old, and at least two
-// of them or all apps. What floor had already lost counts as confirmed; tasks that are no longer wanted, because the app's
-// instances went down, are no loss.
-func suspicious(old, read, floor census, announced func(string) bool) bool {
+// suspicious reports whether read has lost more than half of the apps or of the running tasks in old, and at least two of
+// them or all apps. Tasks that are no longer wanted, because the app's instances went down, are no loss.
+func suspicious(old, read census, announced func(string) bool) bool {
 	var apps, lostApps, tasks, lostTasks int
 	for id, o := range old {
 		if announced(id) {
 			continue
 		}
-		r, there := read[id]
-		f, was := floor[id]
 		apps++
 		tasks += o.running
-		switch {
-		case !was:
-		case !there:
-			lostApps++
-			lostTasks += min(o.running, f.running)
-		default:
-			lostTasks += max(0, min(o.running, f.running, r.instances)-r.running)
+		if r, ok := read[id]; ok {
+			lostTasks += max(0, min(o.running, r.instances)-r.running)
+			continue
 		}
+		lostApps++
+		lostTasks += o.running
 	}
 	return lostApps*2 > apps && (lostApps >= 2 || len(read) == 0) || lostTasks*2 > tasks && lostTasks >= 2
+}
+
+// recovering reports whether read shows something of old that seen, before it, did not.
+func recovering(old, seen, read census) bool {
+	for id, o := range old {
+		s, before := seen[id]
+		r, now := read[id]
+		if now && !before || r.running > s.running && s.running < o.running {
+			return true
+		}
+	}
+	return false
 }
