@@ -149,6 +149,9 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 	if err != nil {
 		return err
 	}
+	if err := h.opt.Paths.keepForeign(); err != nil {
+		return err
+	}
 	old := h.good
 	next := state{c.Output, hash}
 	if err := h.put(next); err != nil {

@@ -96,6 +96,23 @@ func (p Paths) Read(maps []string) (render.Output, error) {
 	return out, nil
 }
 
+// keepForeign sets a configuration aside that is not mlb's, such as the one a distribution installs, before it is replaced
+// for the first time.
+func (p Paths) keepForeign() error {
+	old, err := os.ReadFile(p.Config)
+	if err != nil || len(old) == 0 || markerIn(old) != "" {
+		return nil
+	}
+	aside := p.Config + ".before-mlb"
+	if _, err := os.Lstat(aside); err == nil {
+		return nil
+	}
+	if err := renameio.WriteFile(aside, old, 0o600); err != nil {
+		return fmt.Errorf("set the old configuration aside: %w", err)
+	}
+	return nil
+}
+
 // archive keeps the last n accepted configurations as <config>.1 (newest) to <config>.n, and their maps likewise.
 func (p Paths) archive(n int, config []byte, maps []render.Map) error {
 	files := map[string][]byte{p.Config: config}

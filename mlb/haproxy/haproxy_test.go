@@ -20,8 +20,19 @@ import (
 
 func TestNothingOnDiskIsNothingToStart(t *testing.T) {
 	b := newBench(t)
-	if _, err := b.Start(t.Context(), nil); !errors.Is(err, ErrNoConfig) {
+	if err := b.Start(t.Context(), nil); !errors.Is(err, ErrNoConfig) {
 		t.Fatalf("Start: %v, want ErrNoConfig", err)
+	}
+	foreign := []byte("global\n  maxconn 1\n")
+	if err := os.WriteFile(b.opt.Paths.Config, foreign, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(t.Context(), nil); !errors.Is(err, ErrNoConfig) {
+		t.Fatalf("Start with a foreign configuration: %v, want ErrNoConfig", err)
+	}
+	b.mustReload(b.output("one"))
+	if kept, _ := os.ReadFile(b.opt.Paths.Config + ".before-mlb"); string(kept) != string(foreign) {
+		t.Errorf("the foreign configuration is gone: %q", kept)
 	}
 }
 
@@ -134,9 +145,8 @@ func TestNewSupervisorAdoptsARunningHAProxy(t *testing.T) {
 		t.Fatalf("without supervisor: %d, %v", code, err)
 	}
 	b.open()
-	adopted, err := b.Start(t.Context(), []string{"domain2backend.map"})
-	if err != nil || !adopted {
-		t.Fatalf("Start: adopted %v, %v", adopted, err)
+	if !b.Adopt(t.Context(), []string{"domain2backend.map"}) {
+		t.Fatal("not adopted")
 	}
 	if r, err := b.reloadTo(out); err != nil || r.Rung != plan.None {
 		t.Fatalf("same text: %+v, %v: want no reload", r, err)
@@ -169,8 +179,8 @@ func TestNewSupervisorTrustsRuntimeChangesThatWereWrittenDown(t *testing.T) {
 	worker := b.procs().Workers[0]
 	b.abandon()
 	b.open()
-	if adopted, err := b.Start(t.Context(), []string{"domain2backend.map"}); !adopted {
-		t.Fatalf("not adopted: %v", err)
+	if !b.Adopt(t.Context(), []string{"domain2backend.map"}) {
+		t.Fatal("not adopted")
 	}
 	if r, err := b.reloadTo(next); err != nil || r.Rung != plan.None || b.procs().Workers[0] != worker {
 		t.Fatalf("what runs embodies the text on disk: %+v, %v", r, err)
@@ -184,9 +194,11 @@ func TestHangingMasterIsReplacedAtStart(t *testing.T) {
 	b.abandon()
 	os.Remove(b.opt.Paths.Master) // nobody can talk to it any more
 	b.open()
-	adopted, err := b.Start(t.Context(), nil)
-	if err != nil || adopted {
-		t.Fatalf("Start: adopted %v, %v", adopted, err)
+	if b.Adopt(t.Context(), nil) {
+		t.Fatal("adopted")
+	}
+	if err := b.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
 	}
 	if now := b.procs(); now.Master == old.Master {
 		t.Error("the old master still runs")

@@ -10,25 +10,35 @@ import (
 	"berth/mlb/render"
 )
 
-// Start brings HAProxy up from what an earlier mlb left: a running master is adopted as it is, else one is started from
-// the files on disk. maps names the maps that belong to the configuration. It fails with ErrNoConfig when there is nothing
-// to start from; the first Apply starts HAProxy then.
-func (h *HAProxy) Start(ctx context.Context, maps []string) (adopted bool, err error) {
+// Adopt takes over a master that an earlier mlb left running, as it is, and says whether there was one. maps names the maps
+// that belong to the configuration.
+func (h *HAProxy) Adopt(ctx context.Context, maps []string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	onDisk, diskErr := h.opt.Paths.Read(maps)
-	if h.adopt(ctx) {
-		if diskErr == nil {
-			h.remember(onDisk)
-		}
-		h.watched()
-		return true, nil
+	if !h.adopt(ctx) {
+		return false
 	}
-	if diskErr != nil {
-		return false, diskErr
+	if onDisk, err := h.opt.Paths.Read(maps); err == nil {
+		h.remember(onDisk)
+	}
+	h.watched()
+	return true
+}
+
+// Start starts HAProxy from the files that an earlier mlb left. It fails with ErrNoConfig when there are none, or none of
+// mlb's; the first Apply starts HAProxy then.
+func (h *HAProxy) Start(ctx context.Context, maps []string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	onDisk, err := h.opt.Paths.Read(maps)
+	if err != nil {
+		return err
+	}
+	if markerIn(onDisk.Config) == "" {
+		return fmt.Errorf("%w: %s is not mlb's", ErrNoConfig, h.opt.Paths.Config)
 	}
 	h.remember(onDisk)
-	return false, h.launch(ctx)
+	return h.launch(ctx)
 }
 
 // remember takes files on disk for the last good ones.

@@ -5,7 +5,18 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"berth/mlb/plan"
 )
+
+// FailHealth makes the health page of the statistics port answer 503, so that whoever stands in front of this load balancer
+// goes elsewhere: the page depends on a server that exists for nothing else.
+func (h *HAProxy) FailHealth(ctx context.Context) error {
+	if _, err := h.sock.send(ctx, []plan.Command{{Line: "set server mlb_alive/alive state maint"}}); err != nil {
+		return fmt.Errorf("fail the health page: %w", err)
+	}
+	return nil
+}
 
 // Stop ends HAProxy softly: no new connections, and running ones may finish for as long as bound; then they are cut.
 func (h *HAProxy) Stop(ctx context.Context, bound time.Duration) error {

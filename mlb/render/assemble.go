@@ -137,8 +137,12 @@ func (r *Renderer) global(mark string) string {
 	if o.MaxReloads > 0 {
 		reloads = strconv.Itoa(o.MaxReloads)
 	}
-	return r.text("GLOBAL", mark, o.StatsSocket, o.StateFile, span(o.HardStopAfter), span(o.CloseSpread), reloads, o.User,
-		o.Group, o.AdminSocket)
+	spread := ""
+	if o.HAProxy.AtLeast(2, 6) { // where close-spread-time is new
+		spread = span(o.CloseSpread)
+	}
+	return r.text("GLOBAL", mark, o.StatsSocket, o.StateFile, span(o.HardStopAfter), spread, reloads, o.User, o.Group,
+		o.AdminSocket)
 }
 
 func span(d time.Duration) string {

@@ -43,7 +43,9 @@ func FuzzParseStat(f *testing.F) {
 func TestCgroupDir(t *testing.T) {
 	const hybrid = "30 23 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro\n31 30 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
 	for name, c := range map[string]struct{ mounts, groups, want string }{
-		"unified":                  {"31 23 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n", "0::/system.slice/berth.service\n", "/sys/fs/cgroup/system.slice/berth.service"},
+		"unified": {
+			"31 23 0:27 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n", "0::/system.slice/berth.service\n", "/sys/fs/cgroup/system.slice/berth.service",
+		},
 		"hybrid":                   {hybrid, "9:pids:/\n0::/\n", "/sys/fs/cgroup/unified"},
 		"none":                     {"30 23 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro\n", "9:pids:/\n", ""},
 		"outside of the namespace": {hybrid, "0::/../other\n", ""},
