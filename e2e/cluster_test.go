@@ -238,9 +238,12 @@ func (c *cluster) settled(id string, n int) appView {
 		if a.LastFailure != nil {
 			why = a.LastFailure.Message
 		}
-		return expect(a.Instances == n && a.TasksHealthy == n && len(a.Tasks) == n && len(a.Deployments) == 0,
-			"%d instances, %d tasks, %d healthy, %d deployments; last failure: %s",
-			a.Instances, len(a.Tasks), a.TasksHealthy, len(a.Deployments), why)
+		if a.Instances == n && a.TasksHealthy == n && len(a.Tasks) == n && len(a.Deployments) == 0 {
+			return nil
+		}
+		_, queue := c.call("GET", "/v2/queue", nil)
+		return fmt.Errorf("%d instances, %d tasks, %d healthy, %d deployments; last failure: %s; queue: %.1000s",
+			a.Instances, len(a.Tasks), a.TasksHealthy, len(a.Deployments), why, queue)
 	})
 	return a
 }

@@ -70,7 +70,7 @@ func bridged(id string, instances, hostPort, servicePort int, labels, portLabels
 func TestBlogOnDocker(t *testing.T) {
 	needDocker(t)
 	c := newCluster(t, "docker")
-	fixed, asked := freePort(t), freePort(t)
+	fixed, asked := freeRange(t, 12000, 1), freeRange(t, 12100, 1)
 	c.deploy(
 		bridged("/test1", 1, 0, 0, nil, nil, true),
 		bridged("/test2", 1, fixed, 0, nil, nil, true),
