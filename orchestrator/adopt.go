@@ -93,3 +93,22 @@ func (a *adoption) act() {
 	}
 	log.Info("driver linked", "adopted", a.adopted, "started again", len(a.restart), "strays", len(a.strays))
 }
+
+// endOrphans ends the tasks of agents and drivers that are not configured any more.
+func (o *Orchestrator) endOrphans() {
+	_, err := o.st.Update(func(tx *store.Tx) error {
+		apps, _ := o.st.Apps()
+		for _, a := range apps {
+			for _, t := range a.Tasks {
+				if o.link(t.Agent, t.Kind) == nil {
+					o.end(tx, t, api.TaskGone, "agent "+t.Agent+" with driver "+t.Kind+" is not part of the cluster any more",
+						o.opt.Now())
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		o.opt.Log.Error("end the tasks of missing agents", "error", err)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"berth/orchestrator/api"
 	"berth/orchestrator/reconcile"
 	"berth/orchestrator/store"
 )
@@ -57,28 +56,7 @@ func newLoop(o *Orchestrator) *loop {
 			Fixed: a.Ports, Dynamic: a.DynamicPorts, Used: l.used[a.ID],
 		})
 	}
-	l.endOrphans()
 	return l
-}
-
-// endOrphans ends the tasks of agents and drivers that are not configured any more.
-func (l *loop) endOrphans() {
-	o := l.o
-	_, err := o.st.Update(func(tx *store.Tx) error {
-		apps, _ := o.st.Apps()
-		for _, a := range apps {
-			for _, t := range a.Tasks {
-				if o.link(t.Agent, t.Kind) == nil {
-					o.end(tx, t, api.TaskGone, "agent "+t.Agent+" with driver "+t.Kind+" is not part of the cluster any more",
-						o.opt.Now())
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		o.opt.Log.Error("end the tasks of missing agents", "error", err)
-	}
 }
 
 // turn looks at every app that may have something to do, and does it.

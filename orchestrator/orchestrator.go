@@ -91,6 +91,7 @@ func (o *Orchestrator) Run(ctx context.Context) error {
 	if again {
 		return errors.New("run the orchestrator: it was started before")
 	}
+	o.endOrphans()
 	var parts sync.WaitGroup
 	o.ops.begin(ctx)
 	for _, l := range o.links {

@@ -182,7 +182,7 @@ func compact(older, newer []Change) []Change {
 		at[id] = len(out)
 		out = append(out, c)
 	}
-	return out
+	return slices.DeleteFunc(out, func(c Change) bool { return c.Old == nil && c.New == nil })
 }
 
 func (c Change) id() string {

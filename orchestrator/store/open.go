@@ -92,9 +92,9 @@ func syncDir(dir string) error {
 }
 
 func boltOptions(opt Options) *bolt.Options {
-	return &bolt.Options{
-		Timeout: opt.LockTimeout, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoSync: opt.NoSync,
-	}
+	// The list of free pages is kept in the file: bbolt would otherwise collect it on opening in a goroutine of its own,
+	// whose panic over a damaged page nobody could catch.
+	return &bolt.Options{Timeout: opt.LockTimeout, FreelistType: bolt.FreelistMapType, NoSync: opt.NoSync}
 }
 
 // read opens the file and loads everything. bbolt panics, or runs into addresses that do not exist, on pages that are
