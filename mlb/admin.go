@@ -133,4 +133,3 @@ func (l *LB) ServeAdmin(ctx context.Context, on net.Listener) error {
 	}
 	return nil
 }
-

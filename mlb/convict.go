@@ -2,12 +2,11 @@ package mlb
 
 import (
 	"context"
-	"errors"
 	"reflect"
-	"strings"
 
 	"berth/mlb/haproxy"
 	"berth/mlb/model"
+	"berth/mlb/render"
 )
 
 // verdict is why an app is set aside, and what it asked for then. It stands until the app asks for something else, or until
@@ -64,88 +63,23 @@ func sameRequest(a, b []*model.Service) bool {
 }
 
 // convict finds the apps because of which HAProxy refuses an attempt and sets them aside; it returns how many were found.
-// HAProxy's messages mostly name a section, and with it the app. Otherwise the apps that changed since the last success
-// are bisected.
 func (l *LB) convict(ctx context.Context, a *attempt, set *templateSet, refused *haproxy.CheckError) (int, error) {
-	reasons := l.named(a, refused)
-	if len(reasons) == 0 {
-		var err error
-		if reasons, err = l.search(ctx, a, set); err != nil {
-			return 0, err
-		}
+	c := &court{
+		built: a.built, last: l.state.Model, guilty: l.guiltyApps(),
+		render: func(m *model.Model) *render.Output { out, _ := set.renderer.Render(m); return out },
+		check: func(ctx context.Context, out *render.Output) error {
+			return l.opt.Proxy.Check(ctx, *out, set.sections(out))
+		},
+	}
+	found, err := c.judge(ctx, refused)
+	if err != nil {
+		return 0, err
 	}
 	by := servicesByApp(a.built)
-	for app, reason := range reasons {
+	for app, reason := range found {
 		l.guilty[app] = verdict{services: by[app], reason: reason}
-		l.log.Warn("app refused by haproxy", "app", app, "reason", reason)
 	}
-	return len(reasons), nil
-}
-
-// named reads the apps out of the messages.
-func (l *LB) named(a *attempt, refused *haproxy.CheckError) map[string]string {
-	apps := map[string]string{}
-	for _, s := range a.model.Services {
-		apps[s.Name], apps["user_"+s.Name] = s.App, s.App
-	}
-	found := map[string]string{}
-	for _, r := range refused.Reasons {
-		app, ok := apps[r.Section]
-		if _, known := l.guilty[app]; ok && !known && found[app] == "" {
-			found[app] = strings.TrimSpace(r.Message)
-		}
-	}
-	return found
-}
-
-// search bisects.
-func (l *LB) search(ctx context.Context, a *attempt, set *templateSet) (map[string]string, error) {
-	base := l.guiltyApps()
-	var suspects []string
-	for _, app := range changedApps(l.state.Model, a.built) {
-		if !base[app] {
-			suspects = append(suspects, app)
-		}
-	}
-	check := func(ctx context.Context, without map[string]bool) error {
-		aside := map[string]bool{}
-		for app := range base {
-			aside[app] = true
-		}
-		for app := range without {
-			aside[app] = true
-		}
-		text, _ := set.renderer.Render(substitute(a.built, l.state.Model, aside))
-		return l.opt.Proxy.Check(ctx, *text, set.sections(text))
-	}
-	accept := func(ctx context.Context, without map[string]bool) (bool, error) {
-		err := check(ctx, without)
-		var refused *haproxy.CheckError
-		if err == nil || errors.As(err, &refused) {
-			return err == nil, nil
-		}
-		return false, err
-	}
-	all := map[string]bool{}
-	for _, s := range suspects {
-		all[s] = true
-	}
-	if ok, err := accept(ctx, all); err != nil || !ok {
-		return nil, err // it is none of them
-	}
-	guilty, err := bisect(ctx, suspects, accept)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]string{}
-	for app := range guilty {
-		delete(guilty, app)
-		if err := check(ctx, guilty); err != nil {
-			found[app] = err.Error()
-		}
-		guilty[app] = true
-	}
-	return found, nil
+	return len(found), nil
 }
 
 // verdicts words what was set aside.

@@ -74,9 +74,9 @@ type LB struct {
 	candidate *templateSet // to be tried
 	guilty    map[string]verdict
 	tried     *client.Snapshot // in the last attempt
-	state     plan.State // what HAProxy does
-	force     string     // reason for a reload whatever the plan says
-	failures  int        // in a row
+	state     plan.State       // what HAProxy does
+	force     string           // reason for a reload whatever the plan says
+	failures  int              // in a row
 	retry     *time.Timer
 
 	mu       sync.Mutex

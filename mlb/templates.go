@@ -56,12 +56,11 @@ func (t *templateSet) sections(out *render.Output) *haproxy.Sections {
 // step. Texts that are not even templates are reported, and the set in use stays; only at the start, when there is none yet,
 // defaults take the place of such texts.
 func (l *LB) loadTemplates() {
-	texts, err := readTemplates(l.opt.TemplateDir)
+	texts, err := Templates(l.opt.TemplateDir, l.opt.Environment)
 	if err != nil {
 		l.reportTemplates([]model.Problem{{Severity: model.SeverityError, Field: l.opt.TemplateDir, Reason: err.Error()}})
 		return
 	}
-	texts = append(texts, l.environment()...)
 	if slices.Equal(texts, l.templates.texts) {
 		l.candidate = nil
 		l.reportTemplates(l.templates.problems)
@@ -169,15 +168,19 @@ func readTemplate(file string) (string, error) {
 	return string(data), nil
 }
 
-// environment lists the templates given in the environment, sorted.
-func (l *LB) environment() []render.Override {
-	var texts []render.Override
+// Templates lists the operator's templates: those of the directory ("" for none), then those of the environment, by name,
+// which win.
+func Templates(dir string, environment map[string]string) ([]render.Override, error) {
+	texts, err := readTemplates(dir)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range render.Templates {
-		if text := l.opt.Environment[t.Name]; text != "" {
+		if text := environment[t.Name]; text != "" {
 			texts = append(texts, render.Override{Name: t.Name, Text: text, Source: "environment variable " + prefix + t.Name})
 		}
 	}
-	return texts
+	return texts, nil
 }
 
 // EnvironmentTemplates finds marathon-lb's template variables, HAPROXY_<NAME>, in an environment; in their values backslash
