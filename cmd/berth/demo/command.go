@@ -103,9 +103,10 @@ func (w *walk) printURLs() {
 Everything stays up until Ctrl-C:
 
   in a browser  %s
+  web UI        %s/ui/
   stats page    %s
   API           %s/v2/apps
   command line  export BERTH_URL=%s
 
-`, w.helloURL(), w.urls.Stats, w.urls.API, w.urls.API)
+`, w.helloURL(), w.urls.API, w.urls.Stats, w.urls.API, w.urls.API)
 }

@@ -1,8 +1,93 @@
 package dev
 
-import "context"
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"berth/cmd/internal/mlbd"
+	"berth/mlb"
+)
+
+// mlbConfig is the daemon's configuration in this run.
+func (p *plan) mlbConfig() mlbd.Config {
+	c := mlbd.DefaultConfig()
+	c.Marathon = []string{p.urls.API}
+	c.Groups = p.c.Groups
+	c.HealthCheck = true
+	c.HAProxyConfig = filepath.Join(p.c.Dir, "mlb", "haproxy.cfg")
+	c.TemplateDir = filepath.Join(p.c.Dir, "templates")
+	c.RunDir = p.runDir()
+	c.HTTPPort, c.HTTPSPort = p.ports["http"], p.ports["https"]
+	c.StatsPort, c.AppIDPort = p.ports["stats"], p.ports["appid"]
+	c.MaxConn = maxConn()
+	// Nobody stands before this balancer who would have to hear of its end first.
+	c.ShutdownDelay, c.ShutdownTimeout = 0, 3*time.Second
+	return c
+}
+
+// runDir is where HAProxy's sockets are: for root outside of the state directory, which may lie below /root, where the
+// user that HAProxy becomes may not go.
+func (p *plan) runDir() string {
+	if os.Geteuid() != 0 {
+		return ""
+	}
+	return "/run/berth-" + p.name()
+}
+
+// usualMaxConn is plenty for one machine's tests.
+const usualMaxConn = 10000
+
+// maxConn is what HAProxy can serve under this process's limit of open files: it takes two for each connection, and some
+// for listeners, checks and itself.
+func maxConn() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return usualMaxConn
+	}
+	const others = 1000
+	if limit.Max > others+2*usualMaxConn {
+		return usualMaxConn
+	}
+	return max(100, (int(limit.Max)-others)/2)
+}
 
 func (p *plan) mlb() daemon {
-	return daemon{name: "mlb", run: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
-		ready: func(context.Context) error { return nil }}
+	var up atomic.Bool
+	return daemon{
+		name: "mlb",
+		run: func(ctx context.Context) error {
+			for _, dir := range []string{"mlb", "templates"} {
+				if err := os.MkdirAll(filepath.Join(p.c.Dir, dir), 0o700); err != nil {
+					return err
+				}
+			}
+			err := mlbd.Run(ctx, p.mlbConfig(), mlbd.Options{Log: p.opt.Log, Started: func(mlb.Status) { up.Store(true) }})
+			if dir := p.runDir(); dir != "" && err == nil {
+				err = os.RemoveAll(dir)
+			}
+			return err
+		},
+		ready: func(context.Context) error {
+			if !up.Load() {
+				return errNotApplied
+			}
+			return nil
+		},
+	}
+}
+
+var errNotApplied = errors.New("HAProxy does not run the present state yet")
+
+// name tells the directory of this run from others on this machine.
+func (p *plan) name() string {
+	sum := sha256.Sum256([]byte(p.c.Dir))
+	return "dev-" + hex.EncodeToString(sum[:4])
 }

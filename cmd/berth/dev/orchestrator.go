@@ -2,9 +2,7 @@ package dev
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -25,7 +23,7 @@ func (p *plan) orchestratorConfig() orchestratord.Config {
 	c.LocalPortMin, c.LocalPortMax = p.c.ServicePortMin, p.c.ServicePortMax
 	c.TaskPath = taskPath()
 	// The engine's containers of one directory are not those of another.
-	c.Cluster = fmt.Sprintf("dev-%.8x", sha256.Sum256([]byte(p.c.Dir)))
+	c.Cluster = p.name()
 	return c
 }
 

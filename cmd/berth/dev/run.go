@@ -24,6 +24,7 @@ func Run(ctx context.Context, c Config, opt Options) error {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	opt.Log = slog.New(quiet{opt.Log.Handler(), func() bool { return ctx.Err() != nil }})
 	if opt.Out == nil {
 		opt.Out = io.Discard
 	}
