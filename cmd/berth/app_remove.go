@@ -10,10 +10,13 @@ func newAppRemove() *cobra.Command {
 		Short:             "remove apps and stop their tasks",
 		Args:              argsBetween(1, -1),
 		ValidArgsFunction: completeApps,
+		Long:              "Remove apps and stop their tasks. A deployment that holds an app is cancelled, as Marathon does.",
 		RunE: withRemote(func(r *remote, args []string) error {
+			opt := w.options()
+			opt.Force = true
 			for _, a := range args {
 				id := absolute(a)
-				res, err := r.c.DeleteApp(r.ctx, id, w.options())
+				res, err := r.c.DeleteApp(r.ctx, id, opt)
 				if err != nil {
 					return explain("remove "+id, err)
 				}

@@ -67,6 +67,9 @@ func New(opt Options) (*HAProxy, error) {
 	if err := opt.Paths.make(); err != nil {
 		return nil, err
 	}
+	if err := opt.Paths.firstStates(); err != nil {
+		return nil, err
+	}
 	return &HAProxy{
 		opt: opt, sock: newSockets(opt.Paths), msgs: &messages{log: opt.Log},
 		restarted: make(chan struct{}, 1), started: make(chan struct{}, 1),

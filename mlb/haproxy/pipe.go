@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -72,22 +73,37 @@ func (m *messages) take(line string) {
 	if line = strings.TrimSpace(line); line == "" {
 		return
 	}
-	level := slog.LevelInfo
-	switch {
-	case strings.HasPrefix(line, "[ALERT]"):
-		level = slog.LevelError
+	level := levelOf(line)
+	if level == slog.LevelError {
 		m.mu.Lock()
 		m.count++
 		if m.recent = append(m.recent, line); len(m.recent) > maxRecent {
 			m.recent = m.recent[1:]
 		}
 		m.mu.Unlock()
-	case strings.HasPrefix(line, "[WARNING]"):
-		level = slog.LevelWarn
-	case strings.HasPrefix(line, "[NOTICE]"), strings.HasPrefix(line, "[DIAG]"):
-		level = slog.LevelDebug
 	}
 	m.log.Log(context.Background(), level, "haproxy", "line", shorten(line))
+}
+
+// ordinary are parts of messages that accompany every reload and every change of a server: HAProxy calls most of them
+// warnings, and says each a second time in its log.
+var ordinary = []string{
+	" stopped (cumulated conns: ", "Former worker (", "(leaving forced maintenance)", "for maintenance. ",
+	"is UP/READY", "is UP/DRAIN", "Loading success", "New worker (", "Reloading HAProxy",
+}
+
+// levelOf grades a line. An operator who reads warnings should find only what may want a hand.
+func levelOf(line string) slog.Level {
+	switch {
+	case strings.HasPrefix(line, "[ALERT]"):
+		return slog.LevelError
+	case strings.HasPrefix(line, "[NOTICE]"), strings.HasPrefix(line, "[DIAG]"),
+		slices.ContainsFunc(ordinary, func(part string) bool { return strings.Contains(line, part) }):
+		return slog.LevelDebug
+	case strings.HasPrefix(line, "[WARNING]"):
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }
 
 // mark returns the number of alerts so far; since returns those after a mark that are still remembered, one a line.

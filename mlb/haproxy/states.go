@@ -2,7 +2,10 @@ package haproxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -26,6 +29,18 @@ func (h *HAProxy) saveStates(ctx context.Context) error {
 		return fmt.Errorf("write server states: %w", err)
 	}
 	return nil
+}
+
+// firstStates makes an empty state file where there is none: HAProxy warns of a missing one at each start.
+func (p Paths) firstStates() error {
+	f, err := os.OpenFile(p.State, os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("server states: %w", err)
+	}
+	return f.Close()
 }
 
 // healthOnly rewrites the table of "show servers state" (version 1, management guide section 9.3):

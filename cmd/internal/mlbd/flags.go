@@ -51,7 +51,7 @@ func appFlags(f *pflag.FlagSet, c *Config) {
 func haproxyFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.HAProxyConfig, "haproxy-config", c.HAProxyConfig, "configuration `file` to write; maps lie next to it")
 	f.StringVar(&c.HAProxyBinary, "haproxy-binary", c.HAProxyBinary, "HAProxy's `path` (default: haproxy in PATH)")
-	f.StringVar(&c.RunDir, "run-dir", c.RunDir, "`directory` of sockets (default: run, next to the configuration)")
+	f.StringVar(&c.RunDir, "run-dir", c.RunDir, "`directory` of sockets (default: run next to the configuration, or below /run where HAProxy's user could not reach that)")
 	f.StringVar(&c.BindAddress, "bind-address", c.BindAddress, "`address` of all ports")
 	f.StringVar(&c.StatsAddress, "stats-address", c.StatsAddress, "`address` of the statistics and admin port (default: that of\n"+
 		"all ports)")

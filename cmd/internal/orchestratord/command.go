@@ -59,7 +59,7 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.Driver, "driver", c.Driver, "what runs tasks: auto, docker or process; auto takes Docker if it answers")
 
 	f.StringVar(&c.Cluster, "cluster", c.Cluster, "`name` that marks this daemon's tasks; daemons that share a Docker engine\n"+
-		"need different ones")
+		"need different ones (default: drawn at random and kept in the data directory)")
 	f.StringVar(&c.DockerHost, "docker-host", c.DockerHost, "`address` of the engine (default: DOCKER_HOST or the\n"+
 		"local socket)")
 	f.StringVar(&c.EngineData, "engine-data", c.EngineData, "`path` at which the engine's host sees the data directory, when\n"+

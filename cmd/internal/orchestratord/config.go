@@ -69,7 +69,6 @@ func DefaultConfig() Config {
 		Listen:        "127.0.0.1:8080",
 		Data:          "data",
 		Driver:        DriverAuto,
-		Cluster:       "berth",
 		AgentIP:       "127.0.0.1",
 		Ports:         "1-32000",
 		DynamicPorts:  "31000-32000",
@@ -129,7 +128,7 @@ func (c Config) listen(r *resolved) error {
 	default:
 		return bad("driver", c.Driver, "auto, docker or process")
 	}
-	if !clusterName.MatchString(c.Cluster) {
+	if c.Cluster != "" && !clusterName.MatchString(c.Cluster) {
 		return bad("cluster", c.Cluster, "1 to 63 letters, digits, dots, hyphens and underscores")
 	}
 	if c.EngineData != "" && !filepath.IsAbs(c.EngineData) {

@@ -68,6 +68,9 @@ func Run(ctx context.Context, c Config, opt Options) error {
 	if !ok {
 		return fmt.Errorf("listen on %s: not a TCP address", ln.Addr())
 	}
+	if c, err = c.named(); err != nil {
+		return err
+	}
 	e, release, err := opt.open(ctx, c, r, addr.Port, opt.Log)
 	if err != nil {
 		return err

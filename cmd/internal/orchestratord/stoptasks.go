@@ -23,6 +23,10 @@ func StopTasks(ctx context.Context, c Config, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	c, err := c.named()
+	if err != nil {
+		return fmt.Errorf("stop the tasks: %w", err)
+	}
 	drivers, release, err := openDrivers(ctx, c, log)
 	if err != nil {
 		return fmt.Errorf("stop the tasks: %w", err)
