@@ -67,6 +67,9 @@ func (o *Orchestrator) taskState(t *store.Task) reconcile.Task {
 		Started: t.StartedAt.Time(), Progress: t.Progress.Time(), Healthy: healthy(t), Ready: t.Ready,
 		GoodIndex: t.GoodIndex, GoodAt: t.GoodAt.Time(),
 	}
+	if o.ops.queued(t.ID) {
+		r.Progress = o.opt.Now() // it waits for its turn, which is not its fault
+	}
 	if t.Kill != nil {
 		r.KillIndex, r.DrainUntil = t.Kill.Index, t.Kill.DrainUntil.Time()
 		r.Stopping = o.ops.stopping(t.ID)
@@ -227,7 +230,7 @@ func (o *Orchestrator) withTask(id string, fn func(*link, *store.Task)) {
 func (o *Orchestrator) write(tx *store.Tx, plan *reconcile.Plan, records map[string]*store.App, now time.Time) []*store.Task {
 	fresh := map[string]bool{}
 	for id, a := range records {
-		if fresh[id] = tx.App(id) == a; !fresh[id] {
+		if fresh[id] = !relevant(store.Change{Old: a, New: tx.App(id)}); !fresh[id] {
 			o.look(id)
 		}
 	}

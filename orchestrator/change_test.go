@@ -206,7 +206,9 @@ func TestRulesBetweenApps(t *testing.T) {
 		if !strings.Contains(e.Error(), "cyclic dependencies: /a → /b → /a") {
 			t.Error(e)
 		}
-		w.change(gone("/group/web"), put(app("/group", "")))
+		w.change(put(app("/group/zoo", "")))
+		w.refused(api.CodeConflict, none, gone("/group/web"), put(app("/group", "")))
+		w.change(gone("/group/web"), gone("/group/zoo"), put(app("/group", "")))
 	})
 }
 

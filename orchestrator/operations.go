@@ -22,7 +22,7 @@ const (
 // How long a failed stop or removal waits before it is tried again.
 const (
 	retryFirst = time.Second
-	retryMax   = 30 * time.Second
+	retryMax   = 5 * time.Second
 )
 
 // slow is the time a call to a driver may take over what it was told to wait.
@@ -44,6 +44,7 @@ type operation struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	stopping bool
+	queued   bool // a start that waits for its turn
 	refused  bool // another one was asked for meanwhile
 }
 
@@ -74,6 +75,22 @@ func (p *operations) stopping(task string) bool {
 	return op != nil && op.stopping
 }
 
+// queued reports whether the task's start waits for its turn.
+func (p *operations) queued(task string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	op := p.byTask[task]
+	return op != nil && op.queued
+}
+
+func (p *operations) dequeue(task string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if op := p.byTask[task]; op != nil {
+		op.queued = false
+	}
+}
+
 // run makes fn the task's operation. What is under way for it is cancelled first, and fn waits for its end. A second stop,
 // or a start beside anything, is left out; the loop looks at the app again once the first has ended.
 func (p *operations) run(task string, stopping bool, fn func(ctx context.Context)) {
@@ -85,7 +102,7 @@ func (p *operations) run(task string, stopping bool, fn func(ctx context.Context
 		return
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
-	op := &operation{cancel: cancel, done: make(chan struct{}), stopping: stopping}
+	op := &operation{cancel: cancel, done: make(chan struct{}), stopping: stopping, queued: !stopping}
 	p.byTask[task] = op
 	p.all.Go(func() {
 		defer cancel()
@@ -115,6 +132,7 @@ func (p *operations) start(l *link, t *store.Task) {
 			return
 		}
 		defer release()
+		p.dequeue(t.ID)
 		spec := driver.Spec{TaskID: t.ID, App: t.Def, Host: t.Host, AgentIP: t.IP, Ports: t.Ports}
 		spec.Env = Environment(spec, p.o.opt.EnvPrefix)
 		err = l.drv.Start(ctx, spec)

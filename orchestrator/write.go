@@ -96,11 +96,8 @@ func (w *write) checkPaths() error {
 				return invalid("/id", "%s lies below the app %s; an app cannot be a group as well", e.ID, parent)
 			}
 		}
-		below := w.tx.Below(e.ID + "/")
-		if x := w.byID[below]; x != nil && x.New == nil {
-			below = ""
-		}
-		if below != "" {
+		going := func(id string) bool { return w.byID[id] != nil && w.byID[id].New == nil }
+		if w.tx.Below(e.ID+"/", going) != "" {
 			return &api.Error{Code: api.CodeConflict, Message: "A group with id [" + e.ID + "] already exists."}
 		}
 	}

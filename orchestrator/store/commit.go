@@ -195,6 +195,7 @@ func (c Change) id() string {
 // show makes b the state; s.mu is held.
 func (s *Store) show(b *batch, changes []Change) {
 	s.index, s.lastVersion = b.index, b.version
+	s.showIDs(changes)
 	for _, c := range changes {
 		s.showApp(c)
 	}
@@ -210,15 +211,34 @@ func (s *Store) show(b *batch, changes []Change) {
 	}
 }
 
-func (s *Store) showApp(c Change) {
-	id := c.id()
-	at, known := slices.BinarySearch(s.ids, id)
-	switch {
-	case c.New == nil && known:
-		s.ids = slices.Delete(s.ids, at, at+1)
-	case c.New != nil && !known:
+// showIDs keeps the sorted list of ids; apps that come or go together cost one pass.
+func (s *Store) showIDs(changes []Change) {
+	var come []string
+	gone := map[string]bool{}
+	for _, c := range changes {
+		switch {
+		case c.Old == nil:
+			come = append(come, c.New.ID)
+		case c.New == nil:
+			gone[c.Old.ID] = true
+		}
+	}
+	if len(gone) > 0 {
+		s.ids = slices.DeleteFunc(s.ids, func(id string) bool { return gone[id] })
+	}
+	if len(come) > 8 {
+		s.ids = append(s.ids, come...)
+		slices.Sort(s.ids)
+		return
+	}
+	for _, id := range come {
+		at, _ := slices.BinarySearch(s.ids, id)
 		s.ids = slices.Insert(s.ids, at, id)
 	}
+}
+
+func (s *Store) showApp(c Change) {
+	id := c.id()
 	for t := range c.Old.allTasks {
 		delete(s.taskApp, t.ID)
 	}

@@ -56,17 +56,18 @@ func (tx *Tx) Pending(yield func(*App) bool) {
 	}
 }
 
-// Below returns the id of an app under the path prefix ("/group/") that is not deleted, or "".
-func (tx *Tx) Below(prefix string) string {
+// Below returns the id of an app under the path prefix ("/group/") that is neither deleted nor skipped, or "".
+func (tx *Tx) Below(prefix string, skip func(id string) bool) string {
 	s := tx.s
+	counts := func(a *App) bool { return a != nil && a.Def != nil && strings.HasPrefix(a.ID, prefix) && !skip(a.ID) }
 	i, _ := slices.BinarySearch(s.ids, prefix)
 	for ; i < len(s.ids) && strings.HasPrefix(s.ids[i], prefix); i++ {
-		if a := tx.App(s.ids[i]); a != nil && a.Def != nil {
+		if a := tx.App(s.ids[i]); counts(a) {
 			return a.ID
 		}
 	}
 	for a := range tx.Pending {
-		if a.Def != nil && strings.HasPrefix(a.ID, prefix) {
+		if counts(a) {
 			return a.ID
 		}
 	}
