@@ -100,7 +100,7 @@ func (d *Driver) launch(t *task, argv, env []string, cred *credential) error {
 		removeCgroup(t.rec.Cgroup)
 		return fmt.Errorf("watch the started process: %w", err)
 	}
-	if err := t.rec.write(t.dir); err == nil {
+	if err = t.rec.write(t.dir); err == nil {
 		_, err = w.gate.WriteString("go\n")
 	}
 	if err != nil {

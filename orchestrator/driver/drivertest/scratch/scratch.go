@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
@@ -76,7 +77,7 @@ func Build(ctx context.Context, cli *client.Client, im Image) error {
 // Remove removes the image; one that is not there is no error.
 func Remove(ctx context.Context, cli *client.Client, tag string) error {
 	_, err := cli.ImageRemove(ctx, tag, image.RemoveOptions{Force: true, PruneChildren: true})
-	if client.IsErrNotFound(err) { //nolint:staticcheck // spares tests another import
+	if cerrdefs.IsNotFound(err) {
 		return nil
 	}
 	return err
