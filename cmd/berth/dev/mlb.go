@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"berth/cmd/internal/mlbd"
 	"berth/mlb"
 )
@@ -27,7 +25,6 @@ func (p *plan) mlbConfig() mlbd.Config {
 	c.RunDir = p.runDir()
 	c.HTTPPort, c.HTTPSPort = p.ports["http"], p.ports["https"]
 	c.StatsPort, c.AppIDPort = p.ports["stats"], p.ports["appid"]
-	c.MaxConn = maxConn()
 	// Nobody stands before this balancer who would have to hear of its end first.
 	c.ShutdownDelay, c.ShutdownTimeout = 0, 3*time.Second
 	return c
@@ -40,23 +37,6 @@ func (p *plan) runDir() string {
 		return ""
 	}
 	return "/run/berth-" + p.name()
-}
-
-// usualMaxConn is plenty for one machine's tests.
-const usualMaxConn = 10000
-
-// maxConn is what HAProxy can serve under this process's limit of open files: it takes two for each connection, and some
-// for listeners, checks and itself.
-func maxConn() int {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return usualMaxConn
-	}
-	const others = 1000
-	if limit.Max > others+2*usualMaxConn {
-		return usualMaxConn
-	}
-	return max(100, (int(limit.Max)-others)/2)
 }
 
 func (p *plan) mlb() daemon {
