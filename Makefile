@@ -17,7 +17,7 @@ LDFLAGS  := -s -w -X berth/cmd/internal/cli.version=$(VERSION)
 PROGRAMS := $(notdir $(patsubst %/main.go,%,$(wildcard cmd/*/main.go)))
 GOFILES  := $(shell find . -name '*.go' -not -path './vendor/*' -not -path './.git/*' 2>/dev/null)
 
-.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e bench demo image images base-images clean
+.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e compose-test bench demo image images base-images clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ e2e: ## whole programs with real HAProxy and, where an engine answers, real Dock
 	@if [ -d e2e ]; then echo '$(GO) test -tags e2e -count=1 ./e2e/...'; \
 		$(GO) test -tags e2e -count=1 -timeout 15m ./e2e/...; \
 	else echo "no e2e folder"; fi
+
+compose-test: ## docker compose with a freshly built image, as docs/compose.md says; takes minutes
+	$(GO) test -tags e2e,compose -count=1 -timeout 30m -v -run TestCompose ./e2e/...
 
 bench: ## benchmarks; BENCH selects by regular expression
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
