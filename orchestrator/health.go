@@ -110,6 +110,7 @@ func (o *Orchestrator) takeReport(tx *store.Tx, r health.Report) {
 	if r.Check.Readiness != nil {
 		c.Ready = true
 		o.put(tx, &c, now)
+		emitCondition(tx, &c, conditions[c.State], now) // followers wait for an event before they acknowledge
 		return
 	}
 	c.Health = slices.Clone(t.Health)

@@ -78,8 +78,11 @@ func (o *Orchestrator) settle(tx *store.Tx, s driver.Status, now time.Time) {
 		return
 	}
 	o.put(tx, &c, now)
-	if c.State != t.State {
+	switch {
+	case c.State != t.State:
 		emitState(tx, &c, now)
+	case !sameAddresses(t.Addresses, c.Addresses):
+		emitCondition(tx, &c, conditions[c.State], now)
 	}
 }
 
