@@ -32,6 +32,7 @@ type HAProxy struct {
 	opt       Options
 	sock      *sockets
 	msgs      *messages
+	ids       backendIDs
 	restarted chan struct{}
 	started   chan struct{} // signals Run that there is a process to watch
 
@@ -66,6 +67,11 @@ func New(opt Options) (*HAProxy, error) {
 	}
 	if err := opt.Paths.make(); err != nil {
 		return nil, err
+	}
+	if opt.KeepStates {
+		if err := opt.Paths.noStates(); err != nil {
+			return nil, err
+		}
 	}
 	return &HAProxy{
 		opt: opt, sock: newSockets(opt.Paths), msgs: &messages{log: opt.Log},

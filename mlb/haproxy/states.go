@@ -3,10 +3,22 @@ package haproxy
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/google/renameio/v2"
 )
+
+// noStates makes an empty table, so that HAProxy has nothing to warn about at its first start.
+func (p Paths) noStates() error {
+	if _, err := os.Stat(p.State); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(p.State, []byte("1\n"), 0o600); err != nil {
+		return fmt.Errorf("server states: %w", err)
+	}
+	return nil
+}
 
 // saveStates writes what "show servers state" says to Paths.State, so that a server known to be down does not count as up
 // in the new worker until its checks have failed again.

@@ -41,7 +41,7 @@ type Config struct {
 	DontBindHTTP     bool
 	SSLCerts         []string
 	User, Group      string // "auto" is haproxy when started by root and there is such a user
-	MaxConn          int
+	MaxConn          int    // 0: 50000, or what the limit of open files allows
 	HardStopAfter    time.Duration
 	MaxReloads       int
 	CloseSpread      time.Duration
@@ -76,7 +76,7 @@ func DefaultConfig() Config {
 		AutoPortMin: 10050, AutoPortMax: 10100,
 		HAProxyConfig: "/etc/haproxy/haproxy.cfg", BindAddress: "*",
 		HTTPPort: 80, HTTPSPort: 443, StatsPort: 9090, AppIDPort: 9091,
-		User: auto, MaxConn: 50000, HardStopAfter: 10 * time.Minute, MaxReloads: 20,
+		User: auto, HardStopAfter: 10 * time.Minute, MaxReloads: 20,
 		HAProxyLog: "stdout format raw", TemplateDir: "templates", ServerStates: true, Archive: 5,
 		CheckTimeout: 30 * time.Second, ReloadTimeout: 30 * time.Second, ReloadInterval: 10, MaxReloadRetries: 10,
 		ShutdownDelay: time.Second, ShutdownTimeout: 8 * time.Second,

@@ -65,7 +65,8 @@ func haproxyFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.User, "haproxy-user", c.User, "`user` HAProxy runs as once it has bound its ports; auto is haproxy if root\n"+
 		"starts it")
 	f.StringVar(&c.Group, "haproxy-group", c.Group, "`group` HAProxy runs as (default: the user's)")
-	f.IntVar(&c.MaxConn, "maxconn", c.MaxConn, "`connections` HAProxy accepts")
+	f.IntVar(&c.MaxConn, "maxconn", c.MaxConn, "`connections` HAProxy accepts; 0 is 50000, or less where the limit of open\n"+
+		"files is low")
 	f.DurationVar(&c.HardStopAfter, "hard-stop-after", c.HardStopAfter, "`time` after which connections of an old worker are cut;\n"+
 		"0 never")
 	f.IntVar(&c.MaxReloads, "max-old-workers", c.MaxReloads, "reloads an old worker may outlive; 0 is any `number`")

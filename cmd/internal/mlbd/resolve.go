@@ -42,7 +42,7 @@ func (c Config) check() error {
 		return err
 	}
 	for flag, n := range map[string]int{
-		"--maxconn": c.MaxConn, "--check-timeout": int(c.CheckTimeout), "--reload-timeout": int(c.ReloadTimeout),
+		"--check-timeout": int(c.CheckTimeout), "--reload-timeout": int(c.ReloadTimeout),
 		"--quiet": int(c.Quiet), "--ceiling": int(c.Ceiling), "--resync": int(c.Resync), "--stale-after": int(c.StaleAfter),
 	} {
 		if n <= 0 {
@@ -50,7 +50,7 @@ func (c Config) check() error {
 		}
 	}
 	for flag, n := range map[string]float64{
-		"--archive-versions": float64(c.Archive), "--max-old-workers": float64(c.MaxReloads),
+		"--archive-versions": float64(c.Archive), "--maxconn": float64(c.MaxConn), "--max-old-workers": float64(c.MaxReloads),
 		"--hard-stop-after": float64(c.HardStopAfter), "--close-spread-time": float64(c.CloseSpread),
 		"--shutdown-delay": float64(c.ShutdownDelay), "--shutdown-timeout": float64(c.ShutdownTimeout),
 		"--reload-interval": c.ReloadInterval, "--max-backoff": c.MaxBackoff, "--max-reload-retries": float64(c.MaxReloadRetries + 1),

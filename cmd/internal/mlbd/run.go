@@ -88,6 +88,7 @@ func (d *daemon) wire(ctx context.Context) (*client.Client, error) {
 		return nil, err
 	}
 	ro := d.c.renderOptions(d.paths.Dir(), certs)
+	ro.MaxConn = d.c.connections()
 	ro.HAProxy = render.Version{Major: binary.Version.Major, Minor: binary.Version.Minor}
 	ro.StatsSocket, ro.AdminSocket = d.paths.Stats, d.paths.Admin
 	if d.c.ServerStates {
