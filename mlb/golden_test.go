@@ -122,7 +122,7 @@ func generate(t *testing.T, doc []byte, mo model.Options, ro render.Options) map
 }
 
 // services is the part of a configuration that tells cases apart: everything but the sections that are the same in all
-// of them. The case "empty" shows those.
+// of them. The case "zero_dropped" shows those.
 func services(out *render.Output) string {
 	text := string(out.Config)
 	for _, s := range out.Shared {

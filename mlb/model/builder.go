@@ -115,6 +115,7 @@ func (b *Builder) unit(opt *Options, u unit, auto []int) *built {
 	var last verdicts
 	if was != nil {
 		if was.unit.same(u) && slices.Equal(was.auto, auto) && stillThere(was.hosts, opt.Resolve) {
+			was.unit = u // lets go of the list of the build before
 			return was
 		}
 		last = was.verdicts

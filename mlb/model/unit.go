@@ -24,6 +24,7 @@ const (
 // units gathers apps into logical apps, sorted by id; an app comes before a deployment group of the same id. The load
 // balancer's own app is left out. Empty group labels are reported by the unit itself.
 func units(apps []*api.AppInfo, self string) []unit {
+	apps = slices.Clone(apps) // the caller may go on to change its list
 	list := make([]unit, 0, len(apps))
 	var groups map[string]int
 	for i, a := range apps {

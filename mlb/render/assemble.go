@@ -106,7 +106,11 @@ func (r *Renderer) bind(port int) string { return r.opt.Addr + ":" + strconv.Ito
 
 func (r *Renderer) head() string {
 	o := r.opt
-	return r.text("HEAD", o.Log, flag(o.AccessLog), strconv.Itoa(o.MaxConn), strconv.Itoa(max(1, o.MaxConn/5)),
+	conns, each := "", "10000"
+	if o.MaxConn > 0 {
+		conns, each = strconv.Itoa(o.MaxConn), strconv.Itoa(min(o.MaxConn, 10000))
+	}
+	return r.text("HEAD", o.Log, flag(o.AccessLog), conns, each,
 		o.StateFile, optionLines(o.DefaultOptions), o.StatsAddr+":"+strconv.Itoa(o.StatsPort), o.AdminSocket)
 }
 
@@ -133,8 +137,12 @@ func (r *Renderer) global(mark string) string {
 	if o.MaxReloads > 0 {
 		reloads = strconv.Itoa(o.MaxReloads)
 	}
-	return r.text("GLOBAL", mark, o.StatsSocket, o.StateFile, span(o.HardStopAfter), span(o.CloseSpread), reloads, o.User,
-		o.Group, o.AdminSocket)
+	spread := ""
+	if o.HAProxy.AtLeast(2, 6) { // where close-spread-time is new
+		spread = span(o.CloseSpread)
+	}
+	return r.text("GLOBAL", mark, o.StatsSocket, o.StateFile, span(o.HardStopAfter), spread, reloads, o.User, o.Group,
+		o.AdminSocket)
 }
 
 func span(d time.Duration) string {

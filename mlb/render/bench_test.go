@@ -64,6 +64,9 @@ func BenchmarkOneTask10000(b *testing.B) {
 		}}, c.Tasks[len(c.Tasks)-4:]...)
 		apps[5000] = &c
 		m, _ := builder.Build(apps)
-		r.Render(m)
+		out, _ := r.Render(m)
+		if len(out.Fragments[5000].Servers) != 5 {
+			b.Fatalf("the new task is missing: %v", out.Fragments[5000].Servers)
+		}
 	}
 }

@@ -42,7 +42,8 @@ type Options struct {
 	// DefaultOptions are the option lines of the defaults section; nil stands for redispatch, http-server-close and
 	// dontlognull.
 	DefaultOptions []string
-	// MaxConn is how many connections HAProxy accepts; 50000 by default.
+	// MaxConn is how many connections HAProxy accepts. 0 takes about 50,000, or what the limit of open files allows:
+	// a fixed number that is beyond it would keep HAProxy from starting.
 	MaxConn int
 	// HardStopAfter ends an old worker, MaxReloads one that has seen so many reloads, CloseSpread spreads the
 	// reconnections of its clients. Zero leaves each out.
@@ -92,7 +93,6 @@ func (o Options) defaults() Options {
 	number(&o.HTTPSPort, 443)
 	number(&o.StatsPort, 9090)
 	number(&o.AppIDPort, 9091)
-	number(&o.MaxConn, 50000)
 	if o.DefaultOptions == nil {
 		o.DefaultOptions = []string{"redispatch", "http-server-close", "dontlognull"}
 	}

@@ -2,8 +2,10 @@ package render
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -79,7 +81,41 @@ func (r *Renderer) override(o Override) error {
 	if err != nil {
 		return err
 	}
+	if err := tryOut(t); err != nil {
+		return err
+	}
 	r.texts[o.Name], r.replaced[o.Name] = t, true
+	return nil
+}
+
+// tryOut runs an operator's text once with stand-ins, so that a text which would spoil every service is found before it
+// does.
+func tryOut(t *text) error {
+	values := make([]string, len(t.row.Vars))
+	for i := range values {
+		values[i] = "1"
+	}
+	var b bytes.Buffer
+	if err := t.execute(&b, values); err != nil {
+		return err
+	}
+	opens := t.row.Opens
+	for line := range strings.SplitSeq(b.String(), "\n") {
+		word := firstWord(line)
+		switch {
+		case word == "" || t.row.Kind == Sections && t.row.Opens == "":
+		case opens != "":
+			if word != opens {
+				return fmt.Errorf("expected the text to begin with %s, not with %q", opens, model.Shorten(line))
+			}
+			opens = ""
+		case opensSection(word):
+			return fmt.Errorf("line %q would leave the section", model.Shorten(line))
+		}
+	}
+	if opens != "" {
+		return fmt.Errorf("expected the text to begin with %s", opens)
+	}
 	return nil
 }
 
@@ -126,7 +162,7 @@ func (e templateError) Unwrap() error { return e.err }
 // failure reports an error of one service and what it leads to.
 func failure(s *model.Service, err error, what string) model.Problem {
 	p := model.Problem{App: s.App, Severity: model.SeverityError, Reason: err.Error() + "; " + what}
-	if te, ok := err.(templateError); ok {
+	if te := (templateError{}); errors.As(err, &te) {
 		p.Field = fmt.Sprintf("HAPROXY_%d_%s", s.Index, te.name)
 		p.Value = model.Shorten(s.Templates[te.name])
 		if s.Templates[te.name] == "" {

@@ -70,10 +70,10 @@ func parse(text string) (p parser.Parser, err error) {
 func only(p parser.Parser, section parser.Section, name string) error {
 	names, err := p.SectionsGet(section)
 	if err != nil && name == "" {
-		return nil
+		return nil // none of this type
 	}
-	if err != nil {
-		return fmt.Errorf("expected a section %s %s: %w", section, name, err)
+	if name != "" && !slices.Contains(names, name) {
+		return fmt.Errorf("expected a section %s %s", section, name)
 	}
 	names = slices.DeleteFunc(names, func(n string) bool { return n == name || n == "" })
 	if len(names) > 0 {
