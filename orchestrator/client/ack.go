@@ -39,10 +39,18 @@ func (c *Client) Ack(ctx context.Context, ack api.Ack) error {
 		}
 		return nil
 	}
-	return c.sendAck(ctx, ack)
+	err := c.sendAck(ctx, ack)
+	if errors.Is(err, errNoAcks) {
+		c.noAcks.Store(true)
+		return nil
+	}
+	return err
 }
 
-// sendAck posts one report and remembers a server that does not know them.
+// errNoAcks says that the server knows no reports.
+var errNoAcks = errors.New("acknowledge: the server has no such endpoint")
+
+// sendAck posts one report.
 func (c *Client) sendAck(ctx context.Context, ack api.Ack) error {
 	doc, err := json.Marshal(ack)
 	if err != nil {
@@ -55,8 +63,7 @@ func (c *Client) sendAck(ctx context.Context, ack api.Ack) error {
 	case err == nil:
 		c.note(func(s *Status) { s.AcksSent++ })
 	case errors.As(err, &no) && (no.status == http.StatusNotFound || no.status == http.StatusMethodNotAllowed):
-		c.noAcks.Store(true)
-		return nil
+		return errNoAcks
 	}
 	return err
 }
@@ -88,19 +95,27 @@ func (o *outbox) take() (a *api.Ack, era int) {
 	return a, o.era
 }
 
-// clear drops what is not sent yet.
-func (o *outbox) clear() {
+// clear drops what is not sent yet and begins a new era, calling f under the lock.
+func (o *outbox) clear(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.next = nil
 	o.era++
+	f()
 }
 
-// giveBack puts a report back that could not be sent, unless there is a newer one or its era is over.
-func (o *outbox) giveBack(a *api.Ack, era int) {
+// during calls f, under the lock, unless the era is over.
+func (o *outbox) during(era int, f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.next == nil && o.era == era {
+	if o.era == era {
+		f()
+	}
+}
+
+// giveBack puts a report back that could not be sent, unless there is a newer one; o.mu is held.
+func (o *outbox) giveBack(a *api.Ack) {
+	if o.next == nil {
 		o.next = a
 	}
 }
@@ -116,17 +131,23 @@ func (c *Client) sendAcks(ctx context.Context, o *outbox) {
 		}
 		for a, era := o.take(); a != nil && !c.noAcks.Load(); a, era = o.take() {
 			err := c.sendAck(ctx, *a)
-			if err == nil {
-				wait = ackRetry
-				continue
-			}
 			if ctx.Err() != nil {
 				return
 			}
-			c.noteError(err, time.Now())
-			o.giveBack(a, era)
-			pause(ctx, wait)
-			wait = min(2*wait, ackMax)
+			var no *refused
+			switch {
+			case err == nil:
+				wait = ackRetry
+			case errors.Is(err, errNoAcks):
+				o.during(era, func() { c.noAcks.Store(true) })
+			case errors.As(err, &no) && no.status/100 == 4 && !passOver(http.MethodPost, no.status):
+				c.noteError(err, time.Now()) // it would be refused again
+			default:
+				c.noteError(err, time.Now())
+				o.during(era, func() { o.giveBack(a) })
+				pause(ctx, wait)
+				wait = min(2*wait, ackMax)
+			}
 		}
 	}
 }

@@ -129,8 +129,8 @@ func (c *Client) Restart(ctx context.Context, id string, opt WriteOptions) (Resu
 	return c.write(ctx, http.MethodPost, appPath(id)+"/restart", opt.query(), nil)
 }
 
-// write sends a change and reads any of the answers a change can get: a deployment, the app as stored, the steps of a dry
-// run, or nothing.
+// write sends a change and reads any of the answers it can get: a deployment, the app as stored, the steps of a dry run,
+// or nothing.
 func (c *Client) write(ctx context.Context, method, path string, q url.Values, doc []byte) (Result, error) {
 	var raw json.RawMessage
 	header, err := c.text(ctx, request{method: method, path: path, query: q, body: doc}, &raw)

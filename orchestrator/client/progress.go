@@ -11,7 +11,7 @@ import "time"
 //   - a full read sent after the stream was established contains everything up to the stream's beginning, and up to
 //     every event received before it was sent.
 //
-// So with synced set, everything up to the highest index seen is contained, except what is announced and not yet read:
+// So with synced set, everything up to the highest index seen or read whole is contained, except what is announced and not yet read:
 // the claim ends below the lowest index of a mark that is open. A mark is open from its first event until a read that
 // was sent after its last event has been applied. Events of one revision that arrive after their siblings' refetch was
 // already delivered could be claimed too early; the quiet time of the coalescer, during which the server's one write
@@ -22,6 +22,7 @@ type progress struct {
 	synced  bool   // a full read has been applied on this stream
 	seen    uint64 // highest index of an event
 	attach  uint64 // the store's index when the stream began, 0 if unknown
+	base    uint64 // what the last full read reflects
 	claimed uint64
 
 	dirty  map[string]mark    // to be read
@@ -44,6 +45,7 @@ type flying struct {
 	next  mark // events that came since
 	again bool // there are such
 	void  bool // a full read or a new stream overtook it, so its answer is of unknown age
+	moot  bool // and brought what it was to bring
 }
 
 // fullRead is what a full read that was sent will settle.
@@ -71,11 +73,10 @@ func (p *progress) reset() {
 
 // event takes in one event.
 func (p *progress) event(c change) {
-	if c.start {
+	if c.start { // the first is this stream's own; the others' say nothing of what was sent before them
 		if p.attach == 0 {
 			p.attach = c.index
 		}
-		p.seen = max(p.seen, c.index)
 		return
 	}
 	m := mark{lo: c.index, hi: c.index}
@@ -156,12 +157,12 @@ func (p *progress) done(id string, index uint64, retry time.Time) outcome {
 	delete(p.flight, id)
 	known := index != 0
 	switch {
-	case f.void && f.hi != 0 && f.hi <= p.claimed && !f.again: // the full read brought it
+	case f.moot && !f.again:
 		return void
 	case f.void:
 		p.requeue(id, f, time.Time{})
 		return void
-	case known && (index < p.claimed || index < f.hi):
+	case known && index < max(f.hi, p.base, p.claimed):
 		f.attempts++
 		p.requeue(id, f, retry)
 		return stale
@@ -191,7 +192,7 @@ func (p *progress) requeue(id string, f *flying, after time.Time) {
 
 // startFull notes that a full read is sent now. With takeDirty it stands for the single reads that wait, too.
 func (p *progress) startFull(takeDirty bool) {
-	f := &fullRead{all: p.all, atLeast: max(p.attach, p.seen, p.claimed), read: map[string]uint64{}}
+	f := &fullRead{all: p.all, atLeast: max(p.attach, p.seen, p.base, p.claimed), read: map[string]uint64{}}
 	p.all, p.wanted = mark{}, false
 	if takeDirty {
 		f.dirty, p.dirty = p.dirty, map[string]mark{}
@@ -205,34 +206,49 @@ func (p *progress) dropFull() {
 	p.full = nil
 	p.all = p.all.join(f.all)
 	for id, m := range f.dirty {
-		if p.flight[id] != nil {
-			p.announce(id, m)
-			continue
-		}
-		p.dirty[id] = m.join(p.dirty[id])
+		p.reopen(id, m)
 	}
+}
+
+// reopen puts back a mark that a full read had taken.
+func (p *progress) reopen(id string, m mark) {
+	if p.flight[id] != nil {
+		p.announce(id, m)
+		return
+	}
+	p.dirty[id] = m.join(p.dirty[id])
 }
 
 // staleFull reports whether an answer reflecting index is older than what was known when it was asked for.
 func (p *progress) staleFull(index uint64) bool { return index != 0 && index < p.full.atLeast }
 
-// endFull settles a full read whose answer, reflecting index, has been applied.
-func (p *progress) endFull(index uint64) {
+// endFull settles a full read whose answer, reflecting index, has been applied. An app that was announced and is not
+// listed stays open: reading it alone tells whether it is gone or the answer was a lie.
+func (p *progress) endFull(index uint64, listed func(id string) bool) {
+	full := p.full
 	if index == 0 {
-		index = p.full.atLeast // state first, event second
+		index = full.atLeast // state first, event second
 	}
-	p.full, p.synced = nil, true
-	p.claimed = max(p.claimed, index)
+	p.full, p.synced, p.base = nil, true, index
+	brought := func(id string, m mark) bool { return m.hi != 0 && m.hi <= index && listed(id) }
 	for id, m := range p.dirty {
-		if m.hi != 0 && m.hi <= index {
+		if brought(id, m) {
 			delete(p.dirty, id)
+		}
+	}
+	for id, m := range full.dirty {
+		if !listed(id) {
+			p.reopen(id, m)
 		}
 	}
 	if p.all.hi != 0 && p.all.hi <= index {
 		p.all, p.wanted = mark{}, false
 	}
-	for _, f := range p.flight {
+	for id, f := range p.flight {
 		f.void = true
+		if m := f.mark.join(f.next); brought(id, m) {
+			f.mark, f.next, f.again, f.moot = mark{}, mark{}, false, true
+		}
 	}
 }
 
@@ -240,16 +256,6 @@ func (p *progress) endFull(index uint64) {
 func (p *progress) keep(id string, index uint64) bool {
 	at, ok := p.full.read[id]
 	return ok && (index == 0 || at == 0 || at >= index)
-}
-
-// announced reports whether an event has named id and its read is still open, so that a loss of it is no surprise.
-func (p *progress) announced(id string) bool {
-	_, waiting := p.dirty[id]
-	taken := false
-	if p.full != nil {
-		_, taken = p.full.dirty[id]
-	}
-	return waiting || taken || p.flight[id] != nil
 }
 
 // idle reports whether everything announced has been read.
@@ -262,7 +268,7 @@ func (p *progress) claim() uint64 {
 	if !p.synced {
 		return 0
 	}
-	c := p.seen
+	c := max(p.seen, p.base)
 	below := func(m mark) {
 		if m.lo != 0 {
 			c = min(c, m.lo-1)

@@ -143,11 +143,11 @@ func converge(t testing.TB, rt *rapid.T) {
 	f := follow(t, opt, func(_ *Client, s *Snapshot) { w.h.check(s) })
 	for range rapid.IntRange(1, 25).Draw(rt, "steps") {
 		w.step(rt)
+		time.Sleep(time.Duration(rapid.IntRange(0, 5).Draw(rt, "pause")) * time.Millisecond)
 	}
 	for _, s := range []*clienttest.Server{w.a, w.b} {
 		s.Fail(0)
 		s.Silent(false)
-		s.EmptyNext(0)
 	}
 	w.change([]string{"/last"}, 1)
 	got := f.settled(w.a)
@@ -171,7 +171,7 @@ func (w *world) step(rt *rapid.T) {
 		node = w.b
 	}
 	id := func() string { return fmt.Sprintf("/app%d", rapid.IntRange(0, 5).Draw(rt, "app")) }
-	switch rapid.SampledFrom([]string{"one", "one", "many", "remove", "cut", "lie", "fail", "silent", "loud", "wait"}).Draw(rt, "step") {
+	switch rapid.SampledFrom([]string{"one", "one", "many", "remove", "cut", "lie", "fail", "silent", "loud", "vague"}).Draw(rt, "step") {
 	case "one":
 		w.change([]string{id()}, rapid.IntRange(0, 3).Draw(rt, "tasks"))
 	case "many":
@@ -189,7 +189,12 @@ func (w *world) step(rt *rapid.T) {
 		node.Silent(true)
 	case "loud":
 		node.Silent(false)
-	case "wait":
-		time.Sleep(time.Duration(rapid.IntRange(1, 20).Draw(rt, "ms")) * time.Millisecond)
+	case "vague": // an event that names no app
+		next := w.a.Index() + 1
+		ap := app(id(), 1)
+		ap.Labels[revLabel] = fmt.Sprint(next)
+		w.h.note(ap.ID, next, true)
+		w.has[ap.ID] = true
+		w.a.SetVaguely(ap)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"testing"
 	"time"
 
@@ -69,7 +68,7 @@ func TestInboxBoundsItsLengthWithoutHidingAnIndex(t *testing.T) {
 	}
 	p := newProgress()
 	p.startFull(true)
-	p.endFull(0)
+	p.endFull(0, func(string) bool { return true })
 	for _, n := range l[maxNotices-1:] {
 		p.event(n.change)
 	}
@@ -79,10 +78,11 @@ func TestInboxBoundsItsLengthWithoutHidingAnIndex(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
+	all := func(string) bool { return true }
 	synced := func(index uint64) *progress {
 		p := newProgress()
 		p.startFull(true)
-		p.endFull(index)
+		p.endFull(index, all)
 		return p
 	}
 	ev := func(index uint64, ids ...string) change { return change{apps: ids, index: index} }
@@ -156,7 +156,7 @@ func TestProgress(t *testing.T) {
 		p.event(ev(7, "/b"))
 		p.event(ev(9, "/c"))
 		p.startFull(false)
-		p.endFull(8)
+		p.endFull(8, all)
 		claim(p, 8)
 		if p.done("/a", 6, t0) != void {
 			t.Error("an answer of unknown age was applied")
@@ -164,6 +164,19 @@ func TestProgress(t *testing.T) {
 		if ids := p.take(9, t0); !cmp.Equal(ids, []string{"/c"}) {
 			t.Errorf("to be read: %v", ids)
 		}
+	})
+	t.Run("an announced app that a full read does not list is read alone", func(t *testing.T) {
+		p := synced(5)
+		p.event(ev(6, "/a"))
+		p.event(ev(7, "/b"))
+		p.startFull(true)
+		p.endFull(8, func(id string) bool { return id == "/b" })
+		claim(p, 5)
+		if ids := p.take(9, t0); !cmp.Equal(ids, []string{"/a"}) {
+			t.Errorf("to be read: %v", ids)
+		}
+		p.done("/a", 8, t0)
+		claim(p, 8)
 	})
 	t.Run("a full read that fails gives everything back", func(t *testing.T) {
 		p := synced(5)
@@ -174,7 +187,7 @@ func TestProgress(t *testing.T) {
 		claim(p, 5)
 		p.dropFull()
 		claim(p, 5)
-		if ids := p.take(9, t0); len(ids) != 2 || p.announced("/c") || !p.announced("/a") {
+		if ids := p.take(9, t0); len(ids) != 2 {
 			t.Errorf("to be read: %v", ids)
 		}
 	})
@@ -221,33 +234,47 @@ func TestSuspicious(t *testing.T) {
 	four := c("/a", 1, 1, "/b", 1, 1, "/c", 1, 1, "/d", 1, 1)
 	for name, tc := range map[string]struct {
 		old, read census
-		announced string
 		want      bool
 	}{
-		"nothing lost":             {four, four, "", false},
-		"half of the apps":         {four, c("/a", 1, 1, "/b", 1, 1), "", false},
-		"most of the apps":         {four, c("/a", 1, 1), "", true},
-		"most, but announced":      {four, c("/a", 1, 1), "/b/c/d", false},
-		"the only app":             {c("/a", 1, 1), c(), "", true},
-		"one of one, and another":  {c("/a", 1, 1), c("/b", 1, 1), "", false},
-		"most of the tasks":        {c("/a", 5, 5, "/b", 1, 1), c("/a", 1, 5, "/b", 1, 1), "", true},
-		"tasks no longer wanted":   {c("/a", 5, 5, "/b", 1, 1), c("/a", 1, 1, "/b", 1, 1), "", false},
-		"one task of one":          {c("/a", 1, 1), c("/a", 0, 1), "", false},
-		"most tasks with two apps": {c("/a", 5, 5, "/b", 5, 5, "/c", 1, 1, "/d", 1, 1, "/e", 1, 1), c("/c", 1, 1, "/d", 1, 1, "/e", 1, 1), "", true},
+		"nothing lost":             {four, four, false},
+		"half of the apps":         {four, c("/a", 1, 1, "/b", 1, 1), false},
+		"most of the apps":         {four, c("/a", 1, 1), true},
+		"the only app":             {c("/a", 1, 1), c(), true},
+		"one of one, and another":  {c("/a", 1, 1), c("/b", 1, 1), false},
+		"most of the tasks":        {c("/a", 5, 5, "/b", 1, 1), c("/a", 1, 5, "/b", 1, 1), true},
+		"tasks no longer wanted":   {c("/a", 5, 5, "/b", 1, 1), c("/a", 1, 1, "/b", 1, 1), false},
+		"one task of one":          {c("/a", 1, 1), c("/a", 0, 1), false},
+		"most tasks with two apps": {c("/a", 5, 5, "/b", 5, 5, "/c", 1, 1, "/d", 1, 1, "/e", 1, 1), c("/c", 1, 1, "/d", 1, 1, "/e", 1, 1), true},
 	} {
-		announced := func(id string) bool { return strings.Contains(tc.announced, id) }
-		if got := suspicious(tc.old, tc.read, announced); got != tc.want {
+		if got := suspicious(tc.old, tc.read); got != tc.want {
 			t.Errorf("%s: %v", name, got)
 		}
 		s := suspicion{hold: time.Second, any: true}
 		believed := []bool{
-			s.believe(tc.old, tc.read, announced, t0),
-			s.believe(tc.old, tc.read, announced, t0.Add(time.Second/2)),
-			s.believe(tc.old, tc.read, announced, t0.Add(time.Second)),
+			s.believe(tc.old, tc.read, t0),
+			s.believe(tc.old, tc.read, t0.Add(time.Second/2)),
+			s.believe(tc.old, tc.read, t0.Add(time.Second)),
 		}
 		if d := cmp.Diff([]bool{!tc.want, !tc.want, true}, believed); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
+	}
+}
+
+func TestSecondReadThatShowsMuchLessDoesNotAgree(t *testing.T) {
+	believed, half := census{}, census{}
+	for i := range 10 {
+		believed[fmt.Sprint("/", i)] = counts{1, 1}
+	}
+	half["/1"], half["/2"] = counts{1, 1}, counts{1, 1}
+	s := suspicion{hold: time.Second, any: true}
+	for i, read := range []census{half, {}, half} {
+		if s.believe(believed, read, t0.Add(time.Duration(i)*time.Second)) {
+			t.Errorf("read %d believed", i)
+		}
+	}
+	if !s.believe(believed, half, t0.Add(3*time.Second)) {
+		t.Error("not believed although two reads agree")
 	}
 }
 
@@ -263,14 +290,14 @@ func TestSourceThatIsStillFindingItsStateIsPutOff(t *testing.T) {
 		if i%20 != 0 {
 			continue
 		}
-		if got := s.believe(believed, maps.Clone(found), func(string) bool { return false }, now); got != (i >= 49) {
+		if got := s.believe(believed, maps.Clone(found), now); got != (i >= 49) {
 			t.Errorf("with %d apps found: believed %v", i+1, got)
 		}
 		now = now.Add(time.Second)
 	}
 	for i := range 2 * maxHolds { // but not for ever
 		found = census{fmt.Sprint("/", i): counts{1, 1}}
-		if s.believe(believed, found, func(string) bool { return false }, now) {
+		if s.believe(believed, found, now) {
 			return
 		}
 		now = now.Add(time.Second)

@@ -14,7 +14,7 @@ func (w *watcher) send(ctx context.Context, now time.Time) {
 	case !confirm.IsZero() && !now.Before(confirm),
 		!w.resyncAt.IsZero() && !now.Before(w.resyncAt):
 		w.pr.wanted = w.pr.full == nil
-	case len(w.pr.dirty) > max(manySingles, len(w.st.apps)/2) && w.pr.synced:
+	case len(w.pr.dirty) > max(manySingles, len(w.st.apps)/2) && w.pr.synced && w.susp.since.IsZero():
 		w.pr.wanted, w.takeDirty = true, true
 	}
 	if w.pr.wanted && w.pr.full == nil && !now.Before(w.fullAt) {
@@ -78,7 +78,7 @@ func (w *watcher) single(r singleResult, now time.Time) {
 	if r.err != nil {
 		n := w.pr.attempts(r.id)
 		wait := backoff{base: retryBase, max: retryMax, n: n}
-		if w.pr.failed(r.id, now.Add(wait.next(rand.Float64()))) >= poison && w.pr.synced {
+		if w.pr.failed(r.id, now.Add(wait.next(rand.Float64()))) >= poison && w.pr.synced && w.susp.since.IsZero() {
 			w.pr.wanted, w.takeDirty = true, true // the list may show it, and others must not wait for it
 		}
 		w.c.noteError(r.err, now)
@@ -116,7 +116,7 @@ func (w *watcher) full(r fullResult, now time.Time) {
 		return
 	}
 	believed := w.st.census()
-	if !w.susp.believe(believed, censusOf(r.items, believed), w.pr.announced, now) {
+	if !w.susp.believe(believed, censusOf(r.items, believed), now) {
 		w.doubt(r, len(believed))
 		return
 	}
@@ -136,6 +136,9 @@ func (w *watcher) again(at time.Time) {
 func (w *watcher) doubt(r fullResult, apps int) {
 	w.pr.dropFull()
 	w.avoid = r.source
+	if apps == 0 { // nothing is lost; an empty first answer is only asked for twice
+		return
+	}
 	w.c.note(func(s *Status) { s.Suspicious = true; s.Suspicions++ })
 	w.c.log.Warn("sudden loss of most apps or tasks not believed yet", "url", r.source,
 		"apps_before", apps, "apps_now", len(r.items), "hold_down", w.c.opt.HoldDown)
@@ -143,7 +146,11 @@ func (w *watcher) doubt(r fullResult, apps int) {
 
 func (w *watcher) believed(r fullResult, now time.Time) {
 	w.must = w.must || !w.live || !w.pr.synced && r.index != 0 // a new stream's server waits for an acknowledgement
-	w.pr.endFull(r.index)
+	listed := make(map[string]bool, len(r.items))
+	for _, it := range r.items {
+		listed[it.id] = true
+	}
+	w.pr.endFull(r.index, func(id string) bool { return listed[id] })
 	w.live, w.source, w.avoid, w.fullSince = true, r.source, "", true
 	w.fullWait.reset()
 	w.fullAt = now.Add(max(retryBase, r.took)) // at most half of the time goes into full reads

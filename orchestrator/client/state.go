@@ -19,8 +19,8 @@ type state struct {
 	changed  bool // since the last snapshot
 }
 
-// entry is one app. The same app's text may differ between a list and a read of it alone, so there are two hashes; zero is
-// none.
+// entry is one app. The same app's text may differ between a list and a read of it alone, so there are two hashes; zero
+// is none.
 type entry struct {
 	app              *api.AppInfo
 	inList, byItself uint64

@@ -44,7 +44,7 @@ func censusOf(items []item, believed census) census {
 	return c
 }
 
-// maxHolds bounds how often a read is put off because the one before showed even less.
+// maxHolds bounds how often a read is put off because it does not agree with the one before.
 const maxHolds = 6
 
 // suspicion holds back full reads that lose most of what is believed at once, until a second one says the same. An
@@ -58,16 +58,19 @@ type suspicion struct {
 	any   bool      // something was believed before, or asked for twice
 }
 
-// believe reports whether read may replace believed. announced tells of apps whose loss would be no surprise. An empty
-// first read is asked for again at once. A second read that shows more than the first comes from a source that is still
-// finding its state, so it is put off once more.
-func (s *suspicion) believe(believed, read census, announced func(string) bool, now time.Time) bool {
+// believe reports whether read may replace believed. An empty first read is asked for again at once. A second read that
+// shows more than the first comes from a source that is still finding its state, and one that shows much less does not
+// agree with it either: both are put off once more.
+//
+// Losses that events announce do not come this way: single reads confirm them one by one, also while a full read is held
+// back. That an event has named an app proves nothing about an answer without it.
+func (s *suspicion) believe(believed, read census, now time.Time) bool {
 	switch {
 	case len(believed) == 0 && len(read) == 0 && !s.any && s.since.IsZero():
 		s.since, s.seen = now.Add(-s.hold), read
 		return false
-	case !suspicious(believed, read, announced):
-	case s.since.IsZero(), recovering(believed, s.seen, read) && s.holds < maxHolds:
+	case !suspicious(believed, read):
+	case s.since.IsZero(), s.holds < maxHolds && (recovering(believed, s.seen, read) || suspicious(s.seen, read)):
 		s.since, s.seen = now, read
 		s.holds++
 		return false
@@ -86,14 +89,11 @@ func (s *suspicion) next() time.Time {
 	return s.since.Add(s.hold)
 }
 
-// suspicious reports whether read has lost more than half of the apps or of the running tasks in old, and at least two of
-// them or all apps. Tasks that are no longer wanted, because the app's instances went down, are no loss.
-func suspicious(old, read census, announced func(string) bool) bool {
+// suspicious reports whether read has lost more than half of the apps or of the running tasks in old, and at least two
+// of them or all apps. Tasks that are no longer wanted, because the app's instances went down, are no loss.
+func suspicious(old, read census) bool {
 	var apps, lostApps, tasks, lostTasks int
 	for id, o := range old {
-		if announced(id) {
-			continue
-		}
 		apps++
 		tasks += o.running
 		if r, ok := read[id]; ok {

@@ -125,7 +125,6 @@ func (w *watcher) take(n notice, now time.Time) {
 	case n.url != "":
 		w.restart(true)
 		w.pr.wanted, w.fullAt = true, now
-		w.c.noAcks.Store(false)
 		w.c.note(func(s *Status) {
 			if s.Connected = true; w.stream > 1 {
 				s.Reconnects++
@@ -161,6 +160,6 @@ func (w *watcher) restart(connected bool) {
 	w.cancelFull()
 	w.pr.reset()
 	w.burst.reset()
-	w.out.clear()
+	w.out.clear(func() { w.c.noAcks.Store(false) })
 	w.c.note(func(s *Status) { s.Index = 0 })
 }

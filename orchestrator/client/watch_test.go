@@ -3,10 +3,12 @@ package client
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -228,19 +230,43 @@ func TestEmptyFirstReadIsAskedTwice(t *testing.T) {
 func TestUndecodableAppIsAProblem(t *testing.T) {
 	s := clienttest.NewServer(t)
 	s.SetApp(app("/a", 1))
-	s.SetRawApp("/bad", `{"id":"/bad","instances":{}}`)
+	s.SetRawApp("/bad", `{"id":["/bad"]}`)
 	f := follow(t, testOptions(s.URL()))
 	got := f.settled(s)
-	if len(got.Apps) != 1 || got.Problems["/bad"] == "" {
+	if len(got.Apps) != 1 || got.Problems["apps(1)"] == "" {
 		t.Errorf("apps %v, problems %v", got.Apps, got.Problems)
 	}
-	s.SetRawApp("/a", `{"id":"/a","labels":7}`)
-	if got = f.settled(s); len(got.Apps) != 0 || len(got.Problems) != 2 {
+	s.SetRawApp("/a", `"nonsense"`)
+	if got = f.settled(s); len(got.Apps) != 0 || got.Problems["/a"] == "" {
 		t.Errorf("apps %v, problems %v", got.Apps, got.Problems)
 	}
 	s.SetApps(app("/a", 1), app("/bad", 1))
-	if got = f.settled(s); len(got.Apps) != 2 || len(got.Problems) != 0 {
+	if got = f.settled(s); len(got.Apps) != 2 || got.Problems["/a"] != "" {
 		t.Errorf("apps %v, problems %v", got.Apps, got.Problems)
+	}
+	s.CutStreams()
+	f.wait("no problems", func(sn *Snapshot) bool { return len(sn.Apps) == 2 && len(sn.Problems) == 0 })
+}
+
+func TestAckThatIsRefusedIsNotRepeated(t *testing.T) {
+	s := clienttest.NewServer(t)
+	s.SetApp(app("/a", 1))
+	proxy := proxyTo(t, s, func(r *http.Request) {
+		if r.URL.Path == "/v1/acks" {
+			r.Body.Close()
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader("{")), 1 // answered by 400
+		}
+	})
+	opt := testOptions(proxy)
+	opt.Subscriber = "me"
+	f := follow(t, opt, func(c *Client, sn *Snapshot) { _ = c.Ack(t.Context(), api.Ack{Index: sn.Index}) })
+	f.settled(s)
+	eventually(t, "the refusal", func() bool { return f.Status().LastError != "" })
+	s.SetApp(app("/a", 2))
+	f.settled(s)
+	eventually(t, "the next report", func() bool { return s.Requests("POST /v1/acks") >= 2 })
+	if n := s.Requests("POST /v1/acks"); n != 2 {
+		t.Errorf("%d reports", n)
 	}
 }
 

@@ -96,6 +96,12 @@ func (s *Server) SetTasks(id string, tasks ...api.Task) {
 		func(id string) map[string]any { return map[string]any{"appId": id, "taskStatus": "TASK_RUNNING"} })
 }
 
+// SetVaguely stores an app and sends an event that does not say which one changed.
+func (s *Server) SetVaguely(a *api.AppInfo) {
+	s.c.change(map[string]json.RawMessage{a.ID: encode(a)}, api.EventDeploymentSuccess,
+		func(string) map[string]any { return map[string]any{"id": "d"} })
+}
+
 // RemoveApp removes an app and sends an app_terminated_event.
 func (s *Server) RemoveApp(id string) {
 	s.c.change(map[string]json.RawMessage{id: nil}, api.EventAppTerminated,
