@@ -27,7 +27,7 @@ type Proxy interface {
 	Check(ctx context.Context, out render.Output, want *haproxy.Sections) error
 	Apply(ctx context.Context, c haproxy.Change) (haproxy.Result, error)
 	Persist(ctx context.Context, out render.Output, want *haproxy.Sections) error
-	Retry(ctx context.Context, commands []plan.Command) ([]plan.Command, error)
+	Send(ctx context.Context, commands []plan.Command) ([]plan.Command, error)
 	Reload(ctx context.Context, maps []string) error
 	Restarted() <-chan struct{}
 	Current() string
@@ -68,6 +68,7 @@ type LB struct {
 	usr1  chan chan error
 	redo  chan string // reasons to render and apply again
 	watch chan struct{}
+	renew chan struct{} // certificate files changed
 
 	builder   *model.Builder
 	templates *templateSet // in use
@@ -76,7 +77,8 @@ type LB struct {
 	tried     *client.Snapshot // in the last attempt
 	state     plan.State       // what HAProxy does
 	force     string           // reason for a reload whatever the plan says
-	failures  int              // in a row
+	certs     certificates
+	failures  int // in a row
 	retry     *time.Timer
 
 	mu       sync.Mutex
@@ -100,7 +102,7 @@ func New(opt Options) *LB {
 	l := &LB{
 		opt: opt, log: opt.Log, builder: model.NewBuilder(opt.Model), guilty: map[string]verdict{},
 		wake: make(chan struct{}, 1), hup: make(chan chan error), usr1: make(chan chan error),
-		redo: make(chan string, 1), watch: make(chan struct{}, 1),
+		redo: make(chan string, 1), watch: make(chan struct{}, 1), renew: make(chan struct{}, 1),
 		retry: time.NewTimer(time.Hour),
 	}
 	l.retry.Stop()
@@ -125,6 +127,9 @@ func (l *LB) Run(ctx context.Context) error {
 	if l.opt.TemplateDir != "" {
 		group.Go(func() { l.watchTemplates(ctx) })
 	}
+	if len(l.opt.Render.Certificates) > 0 {
+		group.Go(func() { l.watchCertificates(ctx) })
+	}
 	return l.loop(ctx)
 }
 
@@ -148,6 +153,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.unwritten(ctx, failed)
 		case <-l.retry.C:
 			l.step(ctx)
+		case <-l.renew:
+			l.renewCertificates(ctx)
 		case <-leftovers.C:
 			l.removeLeftovers(ctx)
 		case done := <-l.hup:

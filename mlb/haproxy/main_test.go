@@ -148,6 +148,7 @@ func (b *bench) open() {
 func (b *bench) abandon() {
 	b.stop()
 	b.ended.Wait()
+	_ = b.Close()
 }
 
 // output is a configuration with one frontend and a backend with servers; note makes it differ from others.

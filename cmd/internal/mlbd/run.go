@@ -53,6 +53,9 @@ func Run(ctx context.Context, c Config, opt Options) error {
 	}
 	d := &daemon{c: c, opt: opt, log: opt.Log}
 	source, err := d.wire(ctx)
+	if d.proxy != nil {
+		defer d.proxy.Close()
+	}
 	if err != nil {
 		return err
 	}

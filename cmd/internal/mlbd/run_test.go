@@ -2,6 +2,7 @@ package mlbd
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"berth/mlb/haproxy"
 )
 
 func TestAppAnswersByPortHostAndAppID(t *testing.T) {
@@ -372,4 +375,41 @@ func TestOnceAppliesAndLeavesHAProxy(t *testing.T) {
 	}
 	l.stop = nil
 	l.answers(port, "", "one")
+}
+
+func TestRenewedCertificateNeedsNoReload(t *testing.T) {
+	l := newLab(t)
+	l.cluster.SetApp(app("/web", freePorts(t, 1)[0], map[string]string{"HAPROXY_0_VHOST": "web.test"}, l.task("one")))
+	l.up()
+	pids := l.admin("/_haproxy_getpids")
+	serial := func() string {
+		c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", l.c.HTTPSPort), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			return err.Error()
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	old := serial()
+	file := filepath.Join(filepath.Dir(l.c.HAProxyConfig), "self-signed.pem")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := haproxy.SelfSigned(file, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	l.within(5*time.Second, "the new certificate is shown", func() bool { return serial() != old })
+	if now := l.admin("/_haproxy_getpids"); now != pids {
+		t.Errorf("processes %q, then %q: want no reload", pids, now)
+	}
+}
+
+func TestSecondMlbWithTheSameConfigurationIsRefused(t *testing.T) {
+	l := newLab(t)
+	l.cluster.SetApp(app("/web", freePorts(t, 1)[0], nil, l.task("one")))
+	l.up()
+	if err := Run(t.Context(), l.c, Options{}); err == nil || !strings.Contains(err.Error(), "another mlb") {
+		t.Errorf("got %v, want an error about another mlb", err)
+	}
+	l.admin("/_mlb_state")
 }
