@@ -56,7 +56,9 @@ func (s *fakeSource) Ack(_ context.Context, a api.Ack) error {
 	return nil
 }
 
-func (s *fakeSource) Status() client.Status { return client.Status{Connected: true, LastSync: time.Now()} }
+func (s *fakeSource) Status() client.Status {
+	return client.Status{Connected: true, LastSync: time.Now()}
+}
 
 func (s *fakeSource) lastAck() uint64 {
 	s.mu.Lock()
@@ -161,7 +163,9 @@ func (p *fakeProxy) Procs(context.Context) (haproxy.Procs, error) {
 	return haproxy.Procs{Master: 7, Workers: []int{8}, Old: []int{9}}, nil
 }
 
-func (p *fakeProxy) Sessions(context.Context, []haproxy.Server) (map[haproxy.Server]int, error) { return nil, nil }
+func (p *fakeProxy) Sessions(context.Context, []haproxy.Server) (map[haproxy.Server]int, error) {
+	return nil, nil
+}
 
 func (p *fakeProxy) set(f func(*fakeProxy)) {
 	p.mu.Lock()

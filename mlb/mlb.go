@@ -71,8 +71,9 @@ type LB struct {
 	renew chan struct{} // certificate files changed
 
 	builder   *model.Builder
-	templates *templateSet // in use
-	candidate *templateSet // to be tried
+	templates *templateSet        // in use
+	candidate *templateSet        // to be tried
+	held      map[string]*unbound // by service name
 	guilty    map[string]verdict
 	tried     *client.Snapshot // in the last attempt
 	state     plan.State       // what HAProxy does
@@ -100,7 +101,7 @@ func New(opt Options) *LB {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	l := &LB{
-		opt: opt, log: opt.Log, builder: model.NewBuilder(opt.Model), guilty: map[string]verdict{},
+		opt: opt, log: opt.Log, builder: model.NewBuilder(opt.Model), guilty: map[string]verdict{}, held: map[string]*unbound{},
 		wake: make(chan struct{}, 1), hup: make(chan chan error), usr1: make(chan chan error),
 		redo: make(chan string, 1), watch: make(chan struct{}, 1), renew: make(chan struct{}, 1),
 		retry: time.NewTimer(time.Hour),
@@ -227,6 +228,7 @@ func (l *LB) resync(ctx context.Context) error {
 	default:
 	}
 	clear(l.guilty)
+	clear(l.held)
 	l.failures = 0
 	l.loadTemplates()
 	l.step(ctx)

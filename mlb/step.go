@@ -62,7 +62,7 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 		if l.candidate != nil {
 			set = l.candidate
 		}
-		a.model = substitute(a.built, l.state.Model, l.guiltyApps())
+		a.model = l.withoutPorts(substitute(a.built, l.state.Model, l.guiltyApps()))
 		out, found := set.renderer.Render(a.model)
 		a.out, a.sections = out, set.sections(out)
 		result, p, err := l.apply(ctx, a)

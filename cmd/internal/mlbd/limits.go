@@ -17,7 +17,7 @@ func (c Config) connections() int {
 	return connectionsFor(files.Max)
 }
 
-// connectionsFor leaves a fifth of the files to services and checks.
+// connectionsFor leaves half of the files to services and checks.
 func connectionsFor(files uint64) int {
-	return int(max(10, min(files/5*2, defaultMaxConn)))
+	return int(max(10, min(files/4, defaultMaxConn)))
 }

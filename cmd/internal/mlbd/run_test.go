@@ -136,9 +136,11 @@ func TestServicePortInUseHurtsOnlyItsApp(t *testing.T) {
 	port := freePorts(t, 1)[0]
 	taken := l.task("somebody else")
 	l.cluster.SetApps(app("/good", port, nil, l.task("good")),
-		app("/unlucky", portOf(taken), nil, l.task("never seen")))
+		app("/unlucky", portOf(taken), map[string]string{"HAPROXY_0_VHOST": "unlucky.test"}, l.task("unlucky")))
 	l.up()
 	l.answers(port, "", "good")
+	l.answers(l.c.HTTPPort, "unlucky.test", "unlucky") // by name it works
+	l.answers(portOf(taken), "", "somebody else")
 	if got := l.admin("/_mlb_problems"); !strings.Contains(got, `"/unlucky"`) || !strings.Contains(got, "in use") {
 		t.Errorf("problems: %s", got)
 	}
