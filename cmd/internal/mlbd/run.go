@@ -115,6 +115,9 @@ func (d *daemon) run(ctx context.Context) error {
 	defer cancel()
 	group.Go(func() { _ = d.proxy.Run(inside) }) // ends with inside, after the last word to HAProxy
 	if err := d.begin(ctx); err != nil {
+		if ctx.Err() != nil {
+			return d.end()
+		}
 		return err
 	}
 	listeners, err := d.listen(ctx)
