@@ -27,11 +27,12 @@ func (l *LB) guiltyApps() map[string]bool {
 // acquit gives apps another chance that changed, that are gone, or whose case is old: an address that was in use may be
 // free by now.
 func (l *LB) acquit(a *attempt) {
+	again := a.snapshot.Full && a.snapshot != l.tried
+	l.forgetPorts(a.built, again)
 	if len(l.guilty) == 0 {
 		return
 	}
 	now := servicesByApp(a.built)
-	again := a.snapshot.Full && a.snapshot != l.tried
 	for app, v := range l.guilty {
 		if again || !sameRequest(v.services, now[app]) {
 			delete(l.guilty, app)
@@ -64,9 +65,12 @@ func sameRequest(a, b []*model.Service) bool {
 
 // convict finds the apps because of which HAProxy refuses an attempt and sets them aside; it returns how many were found.
 func (l *LB) convict(ctx context.Context, a *attempt, set *templateSet, refused *haproxy.CheckError) (int, error) {
+	if n := l.closePorts(a.model, refused); n > 0 {
+		return n, nil
+	}
 	c := &court{
 		built: a.built, last: l.state.Model, guilty: l.guiltyApps(),
-		render: func(m *model.Model) *render.Output { out, _ := set.renderer.Render(m); return out },
+		render: func(m *model.Model) *render.Output { out, _ := set.renderer.Render(l.withoutPorts(m)); return out },
 		check: func(ctx context.Context, out *render.Output) error {
 			return l.opt.Proxy.Check(ctx, *out, set.sections(out))
 		},

@@ -25,6 +25,18 @@ func newDrainer(l *LB) *drainer { return &drainer{l: l, wake: make(chan struct{}
 
 // set tells what HAProxy does now.
 func (d *drainer) set(index uint64, m *model.Model) {
+	tasks := draining(m)
+	d.mu.Lock()
+	d.index, d.tasks = index, tasks
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// draining lists the servers that are to lose their sessions, with their tasks.
+func draining(m *model.Model) map[haproxy.Server]string {
 	tasks := map[haproxy.Server]string{}
 	for _, s := range m.Services {
 		for _, server := range s.Servers {
@@ -33,13 +45,7 @@ func (d *drainer) set(index uint64, m *model.Model) {
 			}
 		}
 	}
-	d.mu.Lock()
-	d.index, d.tasks = index, tasks
-	d.mu.Unlock()
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
+	return tasks
 }
 
 func (d *drainer) get() (uint64, map[haproxy.Server]string) {

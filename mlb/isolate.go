@@ -10,96 +10,78 @@ import (
 )
 
 // substitute returns m with the guilty apps as they were in last, or without them where last has none. Their servers are
-// followed all the same: what makes an app guilty is a label, and its tasks move on. Neither m nor last is changed.
+// followed all the same: what makes an app guilty is a label, and its tasks move on. Neither m nor last is changed. Its work
+// is one pass over m; only what is kept of last is looked up and sorted in.
 func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
 	if len(guilty) == 0 {
 		return m
 	}
-	s := substitution{ports: map[int]bool{}, names: map[string]bool{}, servers: map[string][]model.Server{}}
+	out := map[string]bool{}               // backends of m that go
+	servers := map[string][]model.Server{} // of those
 	for _, svc := range m.Services {
 		if guilty[svc.App] {
-			s.servers[svc.Name] = svc.Servers
+			out[svc.Name] = true
+			servers[svc.Name] = svc.Servers
+		}
+	}
+	next := &model.Model{
+		Services: slices.DeleteFunc(slices.Clone(m.Services), func(s *model.Service) bool { return out[s.Name] }),
+		Hosts:    slices.DeleteFunc(slices.Clone(m.Hosts), func(r model.HostRoute) bool { return out[r.Backend] }),
+		AppIDs:   slices.DeleteFunc(slices.Clone(m.AppIDs), func(r model.AppRoute) bool { return out[r.Backend] }),
+	}
+	if last != nil {
+		keep(next, last, guilty, servers)
+	}
+	return next
+}
+
+// keep adds the guilty apps' old services to next, where nobody has taken their name, port or route.
+func keep(next, last *model.Model, guilty map[string]bool, servers map[string][]model.Server) {
+	kept := map[string]bool{}
+	for _, old := range last.Services {
+		if !guilty[old.App] || taken(next, old) {
 			continue
 		}
-		s.services = append(s.services, svc)
-		s.names[svc.Name] = true
-		if !svc.Unbound {
-			s.ports[svc.Port] = true
+		svc := old
+		if now, ok := servers[old.Name]; ok && !slices.Equal(now, old.Servers) {
+			copied := *old
+			copied.Servers = now
+			svc = &copied
 		}
+		next.Services = append(next.Services, svc)
+		kept[svc.Name] = true
 	}
-	kept := map[string]bool{} // backends taken from last
-	if last != nil {
-		for _, svc := range last.Services {
-			if guilty[svc.App] && s.keep(svc) {
-				kept[svc.Name] = true
-			}
-		}
-	} else {
-		last = new(model.Model)
+	if len(kept) == 0 {
+		return
 	}
-	slices.SortFunc(s.services, func(a, b *model.Service) int {
+	slices.SortStableFunc(next.Services, func(a, b *model.Service) int {
 		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port))
 	})
-	return &model.Model{Services: s.services, Hosts: s.hosts(m, last, kept), AppIDs: s.appIDs(m, last, kept)}
-}
-
-// substitution collects the services of the new model.
-type substitution struct {
-	services []*model.Service
-	ports    map[int]bool    // bound
-	names    map[string]bool // of backends
-	servers  map[string][]model.Server
-}
-
-// keep adds an old service if nobody has taken its name or port; its servers are the new ones, if there are any.
-func (s *substitution) keep(old *model.Service) bool {
-	if s.names[old.Name] || !old.Unbound && s.ports[old.Port] {
-		return false
-	}
-	svc := old
-	if now, ok := s.servers[old.Name]; ok {
-		copied := *old
-		copied.Servers = now
-		svc = &copied
-	}
-	s.services = append(s.services, svc)
-	s.names[svc.Name] = true
-	s.ports[svc.Port] = s.ports[svc.Port] || !svc.Unbound
-	return true
-}
-
-// hosts joins the routes to the services that are there, old ones where nobody else has them.
-func (s *substitution) hosts(m, last *model.Model, kept map[string]bool) []model.HostRoute {
-	type key struct{ host, path string }
-	routes := map[key]model.HostRoute{}
+	hosts := next.Hosts
 	for _, r := range last.Hosts {
-		if kept[r.Backend] {
-			routes[key{r.Host, r.Path}] = r
+		same := func(o model.HostRoute) bool { return o.Host == r.Host && o.Path == r.Path }
+		if kept[r.Backend] && !slices.ContainsFunc(hosts, same) {
+			next.Hosts = append(next.Hosts, r)
 		}
 	}
-	for _, r := range m.Hosts {
-		if s.names[r.Backend] && !kept[r.Backend] {
-			routes[key{r.Host, r.Path}] = r
-		}
-	}
-	return slices.SortedFunc(maps.Values(routes), func(a, b model.HostRoute) int {
+	slices.SortStableFunc(next.Hosts, func(a, b model.HostRoute) int {
 		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Path, b.Path))
 	})
+	apps := next.AppIDs
+	for _, r := range last.AppIDs {
+		same := func(o model.AppRoute) bool { return o.App == r.App }
+		if kept[r.Backend] && !slices.ContainsFunc(apps, same) {
+			next.AppIDs = append(next.AppIDs, r)
+		}
+	}
+	slices.SortStableFunc(next.AppIDs, func(a, b model.AppRoute) int { return cmp.Compare(a.App, b.App) })
 }
 
-func (s *substitution) appIDs(m, last *model.Model, kept map[string]bool) []model.AppRoute {
-	routes := map[string]model.AppRoute{}
-	for _, r := range last.AppIDs {
-		if kept[r.Backend] {
-			routes[r.App] = r
-		}
-	}
-	for _, r := range m.AppIDs {
-		if s.names[r.Backend] && !kept[r.Backend] {
-			routes[r.App] = r
-		}
-	}
-	return slices.SortedFunc(maps.Values(routes), func(a, b model.AppRoute) int { return cmp.Compare(a.App, b.App) })
+// taken says whether another service has the name or the port of an old one.
+func taken(m *model.Model, old *model.Service) bool {
+	return slices.ContainsFunc(m.Services, func(s *model.Service) bool {
+		return s.Name == old.Name || !s.Unbound && !old.Unbound && s.Port == old.Port
+	})
 }
 
 // changedApps lists the apps whose services differ between two models, sorted: the suspects when HAProxy refuses the new

@@ -27,7 +27,7 @@ type Proxy interface {
 	Check(ctx context.Context, out render.Output, want *haproxy.Sections) error
 	Apply(ctx context.Context, c haproxy.Change) (haproxy.Result, error)
 	Persist(ctx context.Context, out render.Output, want *haproxy.Sections) error
-	Retry(ctx context.Context, commands []plan.Command) ([]plan.Command, error)
+	Send(ctx context.Context, commands []plan.Command) ([]plan.Command, error)
 	Reload(ctx context.Context, maps []string) error
 	Restarted() <-chan struct{}
 	Current() string
@@ -68,15 +68,18 @@ type LB struct {
 	usr1  chan chan error
 	redo  chan string // reasons to render and apply again
 	watch chan struct{}
+	renew chan struct{} // certificate files changed
 
 	builder   *model.Builder
-	templates *templateSet // in use
-	candidate *templateSet // to be tried
+	templates *templateSet        // in use
+	candidate *templateSet        // to be tried
+	held      map[string]*unbound // by service name
 	guilty    map[string]verdict
 	tried     *client.Snapshot // in the last attempt
 	state     plan.State       // what HAProxy does
 	force     string           // reason for a reload whatever the plan says
-	failures  int              // in a row
+	certs     certificates
+	failures  int // in a row
 	retry     *time.Timer
 
 	mu       sync.Mutex
@@ -98,9 +101,9 @@ func New(opt Options) *LB {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	l := &LB{
-		opt: opt, log: opt.Log, builder: model.NewBuilder(opt.Model), guilty: map[string]verdict{},
+		opt: opt, log: opt.Log, builder: model.NewBuilder(opt.Model), guilty: map[string]verdict{}, held: map[string]*unbound{},
 		wake: make(chan struct{}, 1), hup: make(chan chan error), usr1: make(chan chan error),
-		redo: make(chan string, 1), watch: make(chan struct{}, 1),
+		redo: make(chan string, 1), watch: make(chan struct{}, 1), renew: make(chan struct{}, 1),
 		retry: time.NewTimer(time.Hour),
 	}
 	l.retry.Stop()
@@ -125,6 +128,9 @@ func (l *LB) Run(ctx context.Context) error {
 	if l.opt.TemplateDir != "" {
 		group.Go(func() { l.watchTemplates(ctx) })
 	}
+	if len(l.opt.Render.Certificates) > 0 {
+		group.Go(func() { l.watchCertificates(ctx) })
+	}
 	return l.loop(ctx)
 }
 
@@ -148,6 +154,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.unwritten(ctx, failed)
 		case <-l.retry.C:
 			l.step(ctx)
+		case <-l.renew:
+			l.renewCertificates(ctx)
 		case <-leftovers.C:
 			l.removeLeftovers(ctx)
 		case done := <-l.hup:
@@ -220,6 +228,7 @@ func (l *LB) resync(ctx context.Context) error {
 	default:
 	}
 	clear(l.guilty)
+	clear(l.held)
 	l.failures = 0
 	l.loadTemplates()
 	l.step(ctx)

@@ -97,7 +97,7 @@ func (l *LB) Problems() []model.Problem {
 
 // publish makes the problems of an attempt visible, and logs those that are new.
 func (l *LB) publish(a *attempt) {
-	list := append(l.verdicts(), a.problems...)
+	list := slices.Concat(l.verdicts(), l.heldPorts(), a.problems)
 	slices.SortFunc(list, func(x, y model.Problem) int {
 		return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Field, y.Field), cmp.Compare(x.Reason, y.Reason))
 	})

@@ -62,7 +62,7 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 		if l.candidate != nil {
 			set = l.candidate
 		}
-		a.model = substitute(a.built, l.state.Model, l.guiltyApps())
+		a.model = l.withoutPorts(substitute(a.built, l.state.Model, l.guiltyApps()))
 		out, found := set.renderer.Render(a.model)
 		a.out, a.sections = out, set.sections(out)
 		result, p, err := l.apply(ctx, a)
@@ -92,6 +92,9 @@ func (l *LB) apply(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, 
 	if l.force != "" {
 		p = plan.Plan{Rung: plan.Reload, Reasons: append([]string{l.force}, p.Reasons...)}
 	}
+	if p.Rung == plan.Reload {
+		l.certs.before = readCertificates(append(l.certificatePaths(), certificatesOf(a.model)...))
+	}
 	result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
 	return result, p, err
 }
@@ -101,6 +104,7 @@ func (l *LB) applied(a *attempt, p plan.Plan, r haproxy.Result, took time.Durati
 	leftover := l.leftover(a.out, r)
 	l.state = plan.State{Model: a.model, Output: a.out, Leftover: leftover}
 	l.force, l.failures = "", 0
+	l.noteCertificates(r)
 	l.drain.set(a.snapshot.Index, a.model)
 	if r.Pending {
 		l.files.put(*a.out, a.sections)
@@ -177,7 +181,7 @@ func (l *LB) removeLeftovers(ctx context.Context) {
 	for path := range l.state.Leftover {
 		commands = append(commands, plan.Delete(path))
 	}
-	waiting, err := l.opt.Proxy.Retry(ctx, commands)
+	waiting, err := l.opt.Proxy.Send(ctx, commands)
 	if err != nil {
 		l.log.Debug("servers that are left over", "err", err)
 		return

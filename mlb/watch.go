@@ -3,6 +3,7 @@ package mlb
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -14,7 +15,7 @@ const settle = 100 * time.Millisecond
 // watchTemplates asks for another pass whenever the template directory changes.
 func (l *LB) watchTemplates(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := watchDir(ctx, l.opt.TemplateDir, func() { l.nudge("templates changed") })
+		err := watchAny(ctx, []string{l.opt.TemplateDir}, func() { l.nudge("templates changed") })
 		if ctx.Err() != nil {
 			return
 		}
@@ -34,20 +35,23 @@ func (l *LB) nudge(reason string) {
 	}
 }
 
-// watchDir calls changed after each burst of changes in dir. Directories are watched, never files, so files that are
-// replaced by renaming count; the parent is watched as well, so that dir may be made later, or be a symbolic link that is
-// turned to another directory.
-func watchDir(ctx context.Context, dir string, changed func()) error {
+// watchAny calls changed after each burst of changes to the files or directories of paths. What is watched are the paths
+// and their parents, never a file alone: so files that are replaced by renaming count, directories that are made later, and
+// symbolic links that are turned to another place.
+func watchAny(ctx context.Context, paths []string, changed func()) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	dir = filepath.Clean(dir)
-	if err := w.Add(filepath.Dir(dir)); err != nil {
-		return err
+	paths = slices.Clone(paths)
+	for i, p := range paths {
+		paths[i] = filepath.Clean(p)
+		if err := w.Add(filepath.Dir(paths[i])); err != nil {
+			return err
+		}
+		_ = w.Add(paths[i]) // may not exist yet
 	}
-	_ = w.Add(dir) // may not exist yet
 	quiet := time.NewTimer(time.Hour)
 	quiet.Stop()
 	defer quiet.Stop()
@@ -59,10 +63,12 @@ func watchDir(ctx context.Context, dir string, changed func()) error {
 			if !ok {
 				return fsnotify.ErrClosed
 			}
-			if e.Name == dir {
-				_ = w.Remove(dir)
-				_ = w.Add(dir)
-			} else if filepath.Dir(e.Name) != dir {
+			switch {
+			case slices.Contains(paths, e.Name): // may be another one by now
+				_ = w.Remove(e.Name)
+				_ = w.Add(e.Name)
+			case slices.Contains(paths, filepath.Dir(e.Name)), filepath.Base(e.Name) == "..data":
+			default:
 				continue // a neighbour
 			}
 			quiet.Reset(settle)

@@ -25,7 +25,7 @@ type Result struct {
 	Reasons  []string  // of a reload
 	Commands int       // sent over the Runtime API
 	Duration time.Duration
-	// Waiting are commands that HAProxy refused for the time being: see Retry.
+	// Waiting are commands that HAProxy refused for the time being: see Send.
 	Waiting []plan.Command
 	// Pending is set when the files still have to follow: call Persist.
 	Pending bool
@@ -101,9 +101,8 @@ func (h *HAProxy) commands(ctx context.Context, commands []plan.Command) ([]plan
 	return waiting, nil
 }
 
-// Retry sends commands that had to wait once more and returns those that still have to. Commands of a worker that was
-// replaced meanwhile have no meaning any more: what they were about ends with that worker.
-func (h *HAProxy) Retry(ctx context.Context, commands []plan.Command) ([]plan.Command, error) {
+// Send sends commands to the current worker and returns those that have to wait.
+func (h *HAProxy) Send(ctx context.Context, commands []plan.Command) ([]plan.Command, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.running {

@@ -52,7 +52,7 @@ func listensTCP(address string) bool {
 func busyReasons(config []byte, taken []string) []Reason {
 	var reasons []Reason
 	for _, address := range taken {
-		r := Reason{File: configName, Message: "address " + address + " is in use by another process"}
+		r := Reason{File: configName, Message: "address " + address + " is in use by another process", InUse: true}
 		n := 0
 		for line := range bytes.Lines(config) {
 			n++

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"berth/mlb/render"
 )
 
@@ -31,7 +33,7 @@ func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout 
 	c := exec.CommandContext(ctx, b.Path, "-c", "-f", filepath.Join(dir, configName))
 	c.Dir = dir
 	c.WaitDelay = time.Second
-	text, err := c.CombinedOutput()
+	text, err := combined(c)
 	if err == nil {
 		return nil
 	}
@@ -49,4 +51,16 @@ func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout 
 		reasons = []Reason{{Message: "haproxy -c: " + shorten(string(bytes.TrimSpace(text))+" ("+err.Error()+")")}}
 	}
 	return &CheckError{reasons}
+}
+
+// combined runs a command below the priority of everything else: HAProxy itself may need the processor.
+func combined(c *exec.Cmd) ([]byte, error) {
+	var text bytes.Buffer
+	c.Stdout, c.Stderr = &text, &text
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	_ = unix.Setpriority(unix.PRIO_PROCESS, c.Process.Pid, 10)
+	err := c.Wait()
+	return text.Bytes(), err
 }

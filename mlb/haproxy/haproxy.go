@@ -2,7 +2,9 @@ package haproxy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -32,13 +34,16 @@ type HAProxy struct {
 	opt       Options
 	sock      *sockets
 	msgs      *messages
+	ids       backendIDs
 	restarted chan struct{}
 	started   chan struct{} // signals Run that there is a process to watch
+	lock      *os.File
 
 	mu       sync.Mutex // held while files are put in place and while the process changes
 	running  bool
 	master   process
 	workers  []process // as last seen, to find them when their master has died
+	orphans  []process // workers of masters that died; ours to collect where mlb is process 1
 	loaded   string    // marker of the text the current worker was started with
 	current  string    // hash of what it does by now, Runtime API changes included
 	binds    []string  // addresses bound by it
@@ -54,7 +59,8 @@ type state struct {
 
 const defaultTimeout = 30 * time.Second
 
-// New prepares the directories. Start brings HAProxy up, Run keeps it up.
+// New prepares the directories and claims them: it fails while another mlb uses them. Start brings HAProxy up, Run keeps it
+// up, Close gives the claim up.
 func New(opt Options) (*HAProxy, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -67,14 +73,23 @@ func New(opt Options) (*HAProxy, error) {
 	if err := opt.Paths.make(); err != nil {
 		return nil, err
 	}
-	if err := opt.Paths.firstStates(); err != nil {
+	lock, err := claim(opt.Paths.Lock)
+	if err != nil {
 		return nil, err
 	}
+	if opt.KeepStates {
+		if err := opt.Paths.noStates(); err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+	}
 	return &HAProxy{
-		opt: opt, sock: newSockets(opt.Paths), msgs: &messages{log: opt.Log},
+		opt: opt, lock: lock, sock: newSockets(opt.Paths), msgs: &messages{log: opt.Log},
 		restarted: make(chan struct{}, 1), started: make(chan struct{}, 1),
 	}, nil
 }
+
+// Close gives up the claim to the directories. HAProxy stays as it is.
+func (h *HAProxy) Close() error { return h.lock.Close() }
 
 // Restarted receives a value when HAProxy had died and was started again from the files on disk.
 func (h *HAProxy) Restarted() <-chan struct{} { return h.restarted }

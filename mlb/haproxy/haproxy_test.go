@@ -383,13 +383,13 @@ func TestServerWithSessionsIsDeletedLater(t *testing.T) {
 	if err != nil || len(res.Waiting) != 1 {
 		t.Fatalf("Apply: %+v, %v: want one command to wait", res, err)
 	}
-	if left, err := b.Retry(t.Context(), res.Waiting); err != nil || len(left) != 1 {
-		t.Fatalf("Retry: %v, %v: want it to wait on", left, err)
+	if left, err := b.Send(t.Context(), res.Waiting); err != nil || len(left) != 1 {
+		t.Fatalf("Send: %v, %v: want it to wait on", left, err)
 	}
 	b.release()
 	io.Copy(io.Discard, r.Body)
 	within(t, 5*time.Second, "the server is gone", func() bool {
-		left, err := b.Retry(t.Context(), res.Waiting)
+		left, err := b.Send(t.Context(), res.Waiting)
 		return err == nil && len(left) == 0
 	})
 }

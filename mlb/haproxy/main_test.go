@@ -40,14 +40,14 @@ func binary(t *testing.T) *Binary {
 // bench is a HAProxy in a directory of its own with a backend server behind it.
 type bench struct {
 	*HAProxy
-	t     *testing.T
-	opt   Options
-	port  int // of the frontend
-	back  *httptest.Server
-	hold  chan struct{} // "/hold" answers when it is closed
-	log   *logText
-	stop  context.CancelFunc
-	ended sync.WaitGroup
+	t            *testing.T
+	opt          Options
+	port, second int // of the frontends
+	back         *httptest.Server
+	hold         chan struct{} // "/hold" answers when it is closed
+	log          *logText
+	stop         context.CancelFunc
+	ended        sync.WaitGroup
 }
 
 // logText collects log output.
@@ -95,7 +95,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, port: freePort(t), log: new(logText), hold: make(chan struct{})}
+	b := &bench{t: t, port: freePort(t), second: freePort(t), log: new(logText), hold: make(chan struct{})}
 	b.opt = Options{
 		Binary: binary(t), Paths: paths, Archive: 2, ReloadTimeout: 10 * time.Second,
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -148,6 +148,7 @@ func (b *bench) open() {
 func (b *bench) abandon() {
 	b.stop()
 	b.ended.Wait()
+	_ = b.Close()
 }
 
 // output is a configuration with one frontend and a backend with servers; note makes it differ from others.
@@ -168,11 +169,15 @@ frontend web
     bind 127.0.0.1:%d
     use_backend %%[req.hdr(host),lower,map(%s/domain2backend.map)]
     default_backend app_1
+# the same name as the backend, as mlb has it for every service
+frontend app_1
+    bind 127.0.0.1:%d
+    default_backend app_1
 backend app_1
     balance roundrobin
     server s1 %s
 %s
-`, note, b.opt.Paths.Stats, b.port, b.opt.Paths.Dir(), b.back.Listener.Addr(), strings.Join(more, "\n"))
+`, note, b.opt.Paths.Stats, b.port, b.opt.Paths.Dir(), b.second, b.back.Listener.Addr(), strings.Join(more, "\n"))
 	out.Config = []byte(text)
 	return marked(out)
 }

@@ -56,9 +56,9 @@ func TestReasonsNameLineSectionAndMessage(t *testing.T) {
 [ALERT] 300/120000 (1) : Fatal errors found in configuration.
 `, config)
 	want := []Reason{
-		{"haproxy.cfg", 6, "app_1", "unknown keyword 'bogus' in 'backend' section"},
-		{"", 0, "web", "Proxy 'web': unable to find required default_backend: 'nope'."},
-		{"", 0, "web", "Starting frontend web: cannot bind socket (Address already in use) [0.0.0.0:80]"},
+		{"haproxy.cfg", 6, "app_1", "unknown keyword 'bogus' in 'backend' section", false},
+		{"", 0, "web", "Proxy 'web': unable to find required default_backend: 'nope'.", false},
+		{"", 0, "web", "Starting frontend web: cannot bind socket (Address already in use) [0.0.0.0:80]", true},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

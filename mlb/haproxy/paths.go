@@ -21,6 +21,7 @@ type Paths struct {
 	Log    string // named pipe that HAProxy's own messages go to
 	Record string // what the running HAProxy was told
 	State  string // server states across a reload
+	Lock   string // held by the mlb that uses all this
 }
 
 // maxSocketPath leaves room for the suffix HAProxy adds while it binds: sockaddr_un holds 107 bytes, and
@@ -87,7 +88,7 @@ func at(config, run string) Paths {
 	in := func(name string) string { return filepath.Join(run, name) }
 	return Paths{
 		Config: config, Run: run, Stats: in("stats.sock"), Master: in("master.sock"), Admin: in("admin.sock"),
-		Log: in("haproxy.log"), Record: in("haproxy.json"), State: in("servers.state"),
+		Log: in("haproxy.log"), Record: in("haproxy.json"), State: in("servers.state"), Lock: in("lock"),
 	}
 }
 

@@ -14,6 +14,7 @@ type Reason struct {
 	Line    int    // 0 when HAProxy names none
 	Section string // name of the section the complaint belongs to: a frontend, backend, …; "" when unknown
 	Message string
+	InUse   bool // somebody else listens on the address of Section, a frontend
 }
 
 func (r Reason) String() string {
@@ -81,6 +82,7 @@ func parseReasons(text string, config []byte) []Reason {
 			}
 			continue
 		}
+		r.InUse = strings.Contains(r.Message, "Address already in use")
 		reasons = append(reasons, r)
 	}
 	if len(reasons) == 0 {

@@ -87,6 +87,7 @@ func (h *HAProxy) clear(master process) {
 
 // see remembers which workers there are.
 func (h *HAProxy) see(p Procs) {
+	h.orphans = slices.DeleteFunc(h.orphans, func(o process) bool { return !o.alive() })
 	h.workers = h.workers[:0]
 	for _, pid := range append(append([]int(nil), p.Workers...), p.Old...) {
 		if w, err := find(pid); err == nil {
@@ -185,8 +186,8 @@ func (h *HAProxy) revive(ctx context.Context, dead process) {
 	}
 	for _, w := range h.workers {
 		_ = w.signal(syscall.SIGUSR1)
-		reap(w.pid)
 	}
+	h.orphans = append(h.orphans, h.workers...)
 	began := time.Now()
 	h.restarts++
 	if err := h.launch(ctx); err != nil {

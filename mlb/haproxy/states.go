@@ -2,14 +2,23 @@ package haproxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/google/renameio/v2"
 )
+
+// noStates makes an empty table, so that HAProxy has nothing to warn about at its first start.
+func (p Paths) noStates() error {
+	if _, err := os.Stat(p.State); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(p.State, []byte("1\n"), 0o600); err != nil {
+		return fmt.Errorf("server states: %w", err)
+	}
+	return nil
+}
 
 // saveStates writes what "show servers state" says to Paths.State, so that a server known to be down does not count as up
 // in the new worker until its checks have failed again.
@@ -29,18 +38,6 @@ func (h *HAProxy) saveStates(ctx context.Context) error {
 		return fmt.Errorf("write server states: %w", err)
 	}
 	return nil
-}
-
-// firstStates makes an empty state file where there is none: HAProxy warns of a missing one at each start.
-func (p Paths) firstStates() error {
-	f, err := os.OpenFile(p.State, os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("server states: %w", err)
-	}
-	return f.Close()
 }
 
 // healthOnly rewrites the table of "show servers state" (version 1, management guide section 9.3):

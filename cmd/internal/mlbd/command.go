@@ -60,9 +60,7 @@ func (c *Config) complete(cmd *cobra.Command, file string, args []string, warnin
 	if err := cli.Layer(cmd, EnvPrefix, file); err != nil {
 		return nil, err
 	}
-	if err := c.marathonLB(cmd.Flags(), os.LookupEnv); err != nil {
-		return nil, err
-	}
+	c.marathonLB(cmd.Flags(), os.LookupEnv)
 	said, err := c.words(args)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ type Config struct {
 	DontBindHTTP     bool
 	SSLCerts         []string
 	User, Group      string // "auto" is haproxy when started by root and there is such a user
-	MaxConn          int
+	MaxConn          int    // 0: 50000, or what the limit of open files allows
 	HardStopAfter    time.Duration
 	MaxReloads       int
 	CloseSpread      time.Duration

@@ -40,6 +40,7 @@ func dry(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) erro
 		certs = []string{filepath.Join(paths.Dir(), "self-signed.pem")}
 	}
 	ro := c.renderOptions(paths.Dir(), certs)
+	ro.MaxConn = c.connections()
 	ro.StatsSocket, ro.AdminSocket = paths.Stats, paths.Admin
 	if c.ServerStates {
 		ro.StateFile = paths.State

@@ -18,7 +18,7 @@ const EnvPrefix = "MLB"
 
 // marathonLB takes over what marathon-lb and its container read from the environment (marathon-lb.md section 14), where a
 // flag, or mlb's own variable, does not say otherwise.
-func (c *Config) marathonLB(f *pflag.FlagSet, lookup func(string) (string, bool)) error {
+func (c *Config) marathonLB(f *pflag.FlagSet, lookup func(string) (string, bool)) {
 	get := func(name string) string { v, _ := lookup(name); return v }
 	if name := get("FRAMEWORK_NAME"); name != "" && !f.Changed("ignore-app") {
 		c.Self = name
@@ -38,7 +38,6 @@ func (c *Config) marathonLB(f *pflag.FlagSet, lookup func(string) (string, bool)
 			c.TemplateDir = dir
 		}
 	}
-	return nil
 }
 
 func isDir(path string) bool {

@@ -51,7 +51,7 @@ func appFlags(f *pflag.FlagSet, c *Config) {
 func haproxyFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.HAProxyConfig, "haproxy-config", c.HAProxyConfig, "configuration `file` to write; maps lie next to it")
 	f.StringVar(&c.HAProxyBinary, "haproxy-binary", c.HAProxyBinary, "HAProxy's `path` (default: haproxy in PATH)")
-	f.StringVar(&c.RunDir, "run-dir", c.RunDir, "`directory` of sockets (default: run next to the configuration, or below /run where HAProxy's user could not reach that)")
+	f.StringVar(&c.RunDir, "run-dir", c.RunDir, "`directory` of sockets (default: run, next to the configuration)")
 	f.StringVar(&c.BindAddress, "bind-address", c.BindAddress, "`address` of all ports")
 	f.StringVar(&c.StatsAddress, "stats-address", c.StatsAddress, "`address` of the statistics and admin port (default: that of\n"+
 		"all ports)")
@@ -65,7 +65,8 @@ func haproxyFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.User, "haproxy-user", c.User, "`user` HAProxy runs as once it has bound its ports; auto is haproxy if root\n"+
 		"starts it")
 	f.StringVar(&c.Group, "haproxy-group", c.Group, "`group` HAProxy runs as (default: the user's)")
-	f.IntVar(&c.MaxConn, "maxconn", c.MaxConn, "`connections` HAProxy accepts; 0: about 50,000, or what the limit of open files allows")
+	f.IntVar(&c.MaxConn, "maxconn", c.MaxConn, "`connections` HAProxy accepts; 0 is 50000, or less where the limit of open\n"+
+		"files is low")
 	f.DurationVar(&c.HardStopAfter, "hard-stop-after", c.HardStopAfter, "`time` after which connections of an old worker are cut;\n"+
 		"0 never")
 	f.IntVar(&c.MaxReloads, "max-old-workers", c.MaxReloads, "reloads an old worker may outlive; 0 is any `number`")

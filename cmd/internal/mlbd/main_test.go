@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // lab is an orchestrator, an mlb with a real HAProxy, and tasks behind it.
 type lab struct {
-	t       *testing.T
+	t       testing.TB
 	cluster *clienttest.Server
 	c       Config
 	log     *safeBuffer
@@ -58,7 +58,7 @@ func (s *safeBuffer) String() string {
 }
 
 // needHAProxy skips without HAProxy, but not where the variable CI is set.
-func needHAProxy(t *testing.T) {
+func needHAProxy(t testing.TB) {
 	t.Helper()
 	if _, err := haproxy.Find(t.Context(), ""); err != nil {
 		if os.Getenv("CI") != "" {
@@ -69,7 +69,7 @@ func needHAProxy(t *testing.T) {
 }
 
 // freePorts returns n ports that nobody listens on.
-func freePorts(t *testing.T, n int) []int {
+func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
@@ -83,7 +83,7 @@ func freePorts(t *testing.T, n int) []int {
 	return ports
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	needHAProxy(t)
 	dir, err := os.MkdirTemp("", "mlb") // short enough for sockets
@@ -130,7 +130,7 @@ func (l *lab) up() {
 	case err := <-l.done:
 		l.done <- err
 		l.t.Fatalf("mlb ended: %v", err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		l.t.Fatal("mlb does not come up")
 	}
 }

@@ -45,9 +45,7 @@ func renderCommand() *cobra.Command {
 		if err := cli.Layer(cmd, EnvPrefix, file); err != nil {
 			return err
 		}
-		if err := c.marathonLB(cmd.Flags(), os.LookupEnv); err != nil {
-			return err
-		}
+		c.marathonLB(cmd.Flags(), os.LookupEnv)
 		c.Groups = cli.SplitList(c.Groups)
 		stderr := cmd.ErrOrStderr()
 		for _, w := range warnings() {

@@ -50,8 +50,8 @@ func (c Config) check() error {
 		}
 	}
 	for flag, n := range map[string]float64{
-		"--archive-versions": float64(c.Archive), "--max-old-workers": float64(c.MaxReloads),
-		"--maxconn": float64(c.MaxConn), "--hard-stop-after": float64(c.HardStopAfter), "--close-spread-time": float64(c.CloseSpread),
+		"--archive-versions": float64(c.Archive), "--maxconn": float64(c.MaxConn), "--max-old-workers": float64(c.MaxReloads),
+		"--hard-stop-after": float64(c.HardStopAfter), "--close-spread-time": float64(c.CloseSpread),
 		"--shutdown-delay": float64(c.ShutdownDelay), "--shutdown-timeout": float64(c.ShutdownTimeout),
 		"--reload-interval": c.ReloadInterval, "--max-backoff": c.MaxBackoff, "--max-reload-retries": float64(c.MaxReloadRetries + 1),
 	} {

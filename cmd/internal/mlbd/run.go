@@ -53,6 +53,9 @@ func Run(ctx context.Context, c Config, opt Options) error {
 	}
 	d := &daemon{c: c, opt: opt, log: opt.Log}
 	source, err := d.wire(ctx)
+	if d.proxy != nil {
+		defer d.proxy.Close()
+	}
 	if err != nil {
 		return err
 	}
@@ -88,6 +91,7 @@ func (d *daemon) wire(ctx context.Context) (*client.Client, error) {
 		return nil, err
 	}
 	ro := d.c.renderOptions(d.paths.Dir(), certs)
+	ro.MaxConn = d.c.connections()
 	ro.HAProxy = render.Version{Major: binary.Version.Major, Minor: binary.Version.Minor}
 	ro.StatsSocket, ro.AdminSocket = d.paths.Stats, d.paths.Admin
 	if d.c.ServerStates {
@@ -111,6 +115,9 @@ func (d *daemon) run(ctx context.Context) error {
 	defer cancel()
 	group.Go(func() { _ = d.proxy.Run(inside) }) // ends with inside, after the last word to HAProxy
 	if err := d.begin(ctx); err != nil {
+		if ctx.Err() != nil {
+			return d.end()
+		}
 		return err
 	}
 	listeners, err := d.listen(ctx)

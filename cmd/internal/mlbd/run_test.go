@@ -2,6 +2,7 @@ package mlbd
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"berth/mlb/haproxy"
 )
 
 func TestAppAnswersByPortHostAndAppID(t *testing.T) {
@@ -97,9 +100,9 @@ func TestAdminPagesThroughHAProxy(t *testing.T) {
 	if l.admin("/_haproxy_getpids") == before {
 		t.Error("no reload")
 	}
-	reads := l.cluster.Requests("/v2/apps")
+	reads := l.cluster.Requests("GET /v2/apps")
 	l.admin("/_mlb_signal/hup")
-	l.within(5*time.Second, "everything is read anew", func() bool { return l.cluster.Requests("/v2/apps") > reads })
+	l.within(5*time.Second, "everything is read anew", func() bool { return l.cluster.Requests("GET /v2/apps") > reads })
 }
 
 func TestOneBadAppHurtsOnlyItself(t *testing.T) {
@@ -108,7 +111,7 @@ func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 	l.cluster.SetApps(
 		app("/good", p[0], nil, l.task("good")),
 		// Passes every check of labels, but HAProxy does not know the keyword's argument.
-		app("/bad", p[1], map[string]string{"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("bad")),
+		app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http", "HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("bad")),
 	)
 	l.up()
 	l.answers(p[0], "", "good")
@@ -118,7 +121,7 @@ func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 	l.cluster.SetApp(app("/bad", p[1], nil, l.task("cured")))
 	l.answers(p[1], "", "cured")
 	// Bad again: it keeps its last good settings, and its tasks are followed.
-	l.cluster.SetApp(app("/bad", p[1], map[string]string{"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("moved")))
+	l.cluster.SetApp(app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http", "HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("moved")))
 	l.answers(p[1], "", "moved")
 	if got := l.admin("/_mlb_problems"); !strings.Contains(got, "last good") {
 		t.Errorf("problems: %s", got)
@@ -133,9 +136,11 @@ func TestServicePortInUseHurtsOnlyItsApp(t *testing.T) {
 	port := freePorts(t, 1)[0]
 	taken := l.task("somebody else")
 	l.cluster.SetApps(app("/good", port, nil, l.task("good")),
-		app("/unlucky", portOf(taken), nil, l.task("never seen")))
+		app("/unlucky", portOf(taken), map[string]string{"HAPROXY_0_VHOST": "unlucky.test"}, l.task("unlucky")))
 	l.up()
 	l.answers(port, "", "good")
+	l.answers(l.c.HTTPPort, "unlucky.test", "unlucky") // by name it works
+	l.answers(portOf(taken), "", "somebody else")
 	if got := l.admin("/_mlb_problems"); !strings.Contains(got, `"/unlucky"`) || !strings.Contains(got, "in use") {
 		t.Errorf("problems: %s", got)
 	}
@@ -150,7 +155,7 @@ func portOf(s *httptest.Server) int {
 func TestBrokenTemplateLeavesWhatRuns(t *testing.T) {
 	l := newLab(t)
 	port := freePorts(t, 1)[0]
-	l.cluster.SetApp(app("/web", port, nil, l.task("one")))
+	l.cluster.SetApp(app("/web", port, map[string]string{"HAPROXY_0_MODE": "http"}, l.task("one")))
 	l.up()
 	pids := l.admin("/_haproxy_getpids")
 	write := func(text string) {
@@ -372,4 +377,41 @@ func TestOnceAppliesAndLeavesHAProxy(t *testing.T) {
 	}
 	l.stop = nil
 	l.answers(port, "", "one")
+}
+
+func TestRenewedCertificateNeedsNoReload(t *testing.T) {
+	l := newLab(t)
+	l.cluster.SetApp(app("/web", freePorts(t, 1)[0], map[string]string{"HAPROXY_0_VHOST": "web.test"}, l.task("one")))
+	l.up()
+	pids := l.admin("/_haproxy_getpids")
+	serial := func() string {
+		c, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", l.c.HTTPSPort), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			return err.Error()
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	old := serial()
+	file := filepath.Join(filepath.Dir(l.c.HAProxyConfig), "self-signed.pem")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := haproxy.SelfSigned(file, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	l.within(5*time.Second, "the new certificate is shown", func() bool { return serial() != old })
+	if now := l.admin("/_haproxy_getpids"); now != pids {
+		t.Errorf("processes %q, then %q: want no reload", pids, now)
+	}
+}
+
+func TestSecondMlbWithTheSameConfigurationIsRefused(t *testing.T) {
+	l := newLab(t)
+	l.cluster.SetApp(app("/web", freePorts(t, 1)[0], nil, l.task("one")))
+	l.up()
+	if err := Run(t.Context(), l.c, Options{}); err == nil || !strings.Contains(err.Error(), "another mlb") {
+		t.Errorf("got %v, want an error about another mlb", err)
+	}
+	l.admin("/_mlb_state")
 }
