@@ -31,13 +31,9 @@ func (h *HAProxy) Sessions(ctx context.Context, servers []Server) (map[Server]in
 	}
 	for _, pid := range append(procs.Workers, procs.Old...) {
 		for backend, names := range wanted {
-			text, err := h.sock.toMaster(ctx, fmt.Sprintf("@!%d show stat %s 4 -1", pid, backend))
+			rows, err := h.serverStats(ctx, pid, backend)
 			if err != nil {
 				return nil, fmt.Errorf("count sessions: %w", err)
-			}
-			rows, err := parseStat(text)
-			if err != nil {
-				continue // this worker has no such backend, or has just ended
 			}
 			for _, r := range rows {
 				if r.Backend == backend && names[r.Name] {
@@ -47,6 +43,38 @@ func (h *HAProxy) Sessions(ctx context.Context, servers []Server) (map[Server]in
 		}
 	}
 	return counts, nil
+}
+
+// serverStats asks one worker about the servers of a backend; there are none when it has no such backend, or has just
+// ended. The backend is named by its number: a frontend has the same name, and "show stat" would take that one.
+func (h *HAProxy) serverStats(ctx context.Context, pid int, backend string) ([]serverStat, error) {
+	text, err := h.sock.toMaster(ctx, fmt.Sprintf("@!%d show servers state %s", pid, backend))
+	if err != nil {
+		return nil, err
+	}
+	id, ok := backendID(text)
+	if !ok {
+		return nil, nil
+	}
+	if text, err = h.sock.toMaster(ctx, fmt.Sprintf("@!%d show stat %s 4 -1", pid, id)); err != nil {
+		return nil, err
+	}
+	rows, err := parseStat(text)
+	if err != nil {
+		return nil, nil
+	}
+	return rows, nil
+}
+
+// backendID reads the number of the backend out of "show servers state" (see healthOnly).
+func backendID(text string) (string, bool) {
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) > 3 && f[0] != "#" {
+			_, err := strconv.Atoi(f[0])
+			return f[0], err == nil
+		}
+	}
+	return "", false
 }
 
 // serverStat is a server's line in the statistics.
