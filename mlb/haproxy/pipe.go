@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -74,6 +75,8 @@ func (m *messages) take(line string) {
 	}
 	level := slog.LevelInfo
 	switch {
+	case routine.MatchString(line):
+		level = slog.LevelDebug
 	case strings.HasPrefix(line, "[ALERT]"):
 		level = slog.LevelError
 		m.mu.Lock()
@@ -89,6 +92,11 @@ func (m *messages) take(line string) {
 	}
 	m.log.Log(context.Background(), level, "haproxy", "line", shorten(line))
 }
+
+// routine are messages about what mlb asked for itself: a line for every proxy at each reload, and one for every server it
+// takes in or out.
+var routine = regexp.MustCompile(`Proxy \S+ stopped|Server \S+ is (going DOWN for maintenance|UP/READY \(leaving forced)|` +
+	`mlb_alive has no|'mlb_alive' has no`)
 
 // mark returns the number of alerts so far; since returns those after a mark that are still remembered, one a line.
 func (m *messages) mark() int {
