@@ -210,36 +210,17 @@ func (c Config) renderOptions(dir string, certs []string) render.Options {
 	}
 }
 
-// haproxyUser resolves auto: HAProxy gives root's rights up when there is a user to become, and that user gets through to
-// the admin socket.
+// haproxyUser resolves auto: HAProxy gives root's rights up when there is a user to become.
 func (c Config) haproxyUser() string {
 	if c.User != auto {
 		return c.User
 	}
-	if os.Geteuid() != 0 {
-		return ""
-	}
-	if _, err := user.Lookup("haproxy"); err != nil {
-		return ""
-	}
-	p, err := haproxy.NewPaths(c.HAProxyConfig, c.RunDir)
-	if err != nil || closedDir(filepath.Dir(p.Run)) != "" {
-		return ""
-	}
-	return "haproxy"
-}
-
-// closedDir returns the directory on the way to dir, or dir itself, that others may not pass through; "" if there is none.
-// Directories that are still to be made will let them.
-func closedDir(dir string) string {
-	for ; ; dir = filepath.Dir(dir) {
-		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&1 == 0 {
-			return dir
-		}
-		if dir == filepath.Dir(dir) {
-			return ""
+	if os.Geteuid() == 0 {
+		if _, err := user.Lookup("haproxy"); err == nil {
+			return "haproxy"
 		}
 	}
+	return ""
 }
 
 // defaultCert is where marathon-lb kept its certificate.

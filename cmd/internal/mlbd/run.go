@@ -192,18 +192,8 @@ func (d *daemon) letHAProxyIn() error {
 		return fmt.Errorf("admin socket: %w", err)
 	}
 	name := d.c.haproxyUser()
-	if os.Geteuid() != 0 {
+	if name == "" || os.Geteuid() != 0 {
 		return nil
-	}
-	closed := closedDir(filepath.Dir(d.paths.Run))
-	if name == "" {
-		if closed != "" && d.c.User == auto {
-			d.log.Warn("haproxy keeps root's rights: another user could not reach its sockets", "closed", closed)
-		}
-		return nil
-	}
-	if closed != "" {
-		d.log.Warn("the admin pages are out of haproxy's reach, see --run-dir", "user", name, "closed", closed)
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
