@@ -52,6 +52,7 @@ func TestReasonsNameLineSectionAndMessage(t *testing.T) {
 [ALERT]    (1) : config : parsing [/x/haproxy.cfg:6] : unknown keyword 'bogus' in 'backend' section
 [ALERT]    (1) : config : Proxy 'web': unable to find required default_backend: 'nope'.
 [ALERT]    (1) : Starting frontend web: cannot bind socket (Address already in use) [0.0.0.0:80]
+[ALERT]    (1) : backend 'app_1' has no server available!
 [ALERT]    (1) : config : Error(s) found in configuration file : /x/haproxy.cfg
 [ALERT] 300/120000 (1) : Fatal errors found in configuration.
 `, config)

@@ -50,6 +50,7 @@ const maxReasons = 100
 
 var (
 	alertLine = regexp.MustCompile(`^\[ALERT\]\s*(?:\d+/\d+\s*)?\(\d+\) : (?:config : )?(.*)$`)
+	serving   = regexp.MustCompile(`has no server available`) // about health, not about a configuration
 	parsingAt = regexp.MustCompile(`^parsing \[([^\]]*):(\d{1,9})\] ?: (.*)$`)
 	summing   = regexp.MustCompile(`^(Error\(s\) found in configuration file|Fatal errors found in configuration|` +
 		`Proxy '.*' contains no|Some configuration options require)`)
@@ -68,7 +69,7 @@ func parseReasons(text string, config []byte) []Reason {
 	var reasons, sums []Reason
 	for line := range strings.Lines(text) {
 		m := alertLine.FindStringSubmatch(strings.TrimSpace(line))
-		if m == nil || len(reasons) >= maxReasons {
+		if m == nil || len(reasons) >= maxReasons || serving.MatchString(m[1]) {
 			continue
 		}
 		r := Reason{Message: shorten(strings.TrimSpace(m[1]))}
