@@ -201,6 +201,9 @@ func (l *LB) deliver(_ context.Context, s *client.Snapshot) {
 	}
 }
 
+// Nudge asks for another pass over the same apps, because something else that the configuration depends on has changed.
+func (l *LB) Nudge(reason string) { l.nudge(reason) }
+
 // Resync reads, renders and applies everything anew, and gives apps that were refused another chance: marathon-lb's SIGHUP.
 func (l *LB) Resync(ctx context.Context) error { return l.ask(ctx, l.hup) }
 
@@ -237,7 +240,10 @@ func (l *LB) resync(ctx context.Context) error {
 
 func (l *LB) reload(ctx context.Context) error {
 	began := time.Now()
-	err := l.opt.Proxy.Reload(ctx, mapNames)
+	err := l.files.flush(ctx) // the files may be behind changes that went over the Runtime API
+	if err == nil {
+		err = l.opt.Proxy.Reload(ctx, mapNames)
+	}
 	l.metrics.reload("asked for", time.Since(began), err)
 	if err != nil {
 		l.log.Error("reload as asked for", "err", err)

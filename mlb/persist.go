@@ -66,6 +66,17 @@ func (p *persister) run(ctx context.Context) {
 	}
 }
 
+// flush writes what is waiting, at once.
+func (p *persister) flush(ctx context.Context) error {
+	p.mu.Lock()
+	out, want := p.out, p.want
+	p.mu.Unlock()
+	if out.Config == nil {
+		return nil
+	}
+	return p.l.opt.Proxy.Persist(ctx, out, want)
+}
+
 const (
 	minRest = 20 * time.Millisecond
 	maxRest = 5 * time.Second

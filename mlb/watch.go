@@ -46,7 +46,9 @@ func watchAny(ctx context.Context, paths []string, changed func()) error {
 	defer w.Close()
 	paths = slices.Clone(paths)
 	for i, p := range paths {
-		paths[i] = filepath.Clean(p)
+		if paths[i], err = filepath.Abs(p); err != nil { // events name what was watched
+			return err
+		}
 		if err := w.Add(filepath.Dir(paths[i])); err != nil {
 			return err
 		}

@@ -54,25 +54,37 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 	if h.current == hash {
 		return Result{Rung: plan.None}, nil
 	}
+	if h.current == "" && c.Plan.Rung != plan.Reload { // a plan is only worth what is known of its starting point
+		c.Plan = plan.Plan{Rung: plan.Reload, Reasons: []string{"what haproxy does is not known for sure"}}
+	}
 	if c.Plan.Rung == plan.None { // what differs is nothing to HAProxy: comments, order
 		h.current = hash
 		return Result{Rung: plan.None, Pending: true}, nil
 	}
 	reasons := c.Plan.Reasons
 	if c.Plan.Rung == plan.Runtime {
-		waiting, err := h.commands(ctx, c.Plan.Commands)
+		waiting, err := h.change(ctx, c.Plan.Commands)
 		if err == nil {
 			h.current = hash
 			r := Result{Rung: plan.Runtime, Commands: len(c.Plan.Commands), Waiting: waiting, Pending: true}
 			return r, nil
 		}
 		h.opt.Log.Warn("runtime commands did not work, reloading instead", "err", err)
-		h.current = "" // some commands may have worked
 		reasons = []string{"runtime commands failed: " + err.Error()}
 		c.Plan.Commands = nil
 	}
 	err := h.replaceWith(ctx, c, hash, func() error { return h.reload(ctx, c.Plan.Commands) })
 	return Result{Rung: plan.Reload, Reasons: reasons, Commands: len(c.Plan.Commands)}, err
+}
+
+// change sends the commands of a plan. From here until it is known how that went, and until the files on disk agree, it is
+// open what HAProxy does: whatever comes in between, be it the end of mlb, leads to a reload.
+func (h *HAProxy) change(ctx context.Context, commands []plan.Command) ([]plan.Command, error) {
+	h.current = ""
+	if err := h.opt.Paths.doubt(); err != nil {
+		return nil, err
+	}
+	return h.commands(ctx, commands)
 }
 
 // commands sends and verifies that the worker is still the one that was loaded: a worker that came up meanwhile would not
@@ -202,5 +214,8 @@ func (h *HAProxy) Persist(ctx context.Context, out render.Output, want *Sections
 	if err != nil {
 		return err
 	}
-	return h.note(info.PID)
+	if err := h.note(info.PID); err != nil {
+		return err
+	}
+	return h.opt.Paths.settled()
 }

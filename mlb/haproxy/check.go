@@ -31,6 +31,7 @@ func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout 
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no verdict within %s", timeout))
 	defer cancel()
 	c := exec.CommandContext(ctx, b.Path, "-c", "-f", filepath.Join(dir, configName))
+	c.Env = environment()
 	c.Dir = dir
 	c.WaitDelay = time.Second
 	text, err := combined(c)

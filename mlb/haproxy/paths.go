@@ -20,6 +20,7 @@ type Paths struct {
 	Admin  string // mlb's own HTTP server, behind HAProxy's stats frontend
 	Log    string // named pipe that HAProxy's own messages go to
 	Record string // what the running HAProxy was told
+	Doubt  string // exists while HAProxy may differ from the files
 	State  string // server states across a reload
 	Lock   string // held by the mlb that uses all this
 }
@@ -88,7 +89,7 @@ func at(config, run string) Paths {
 	in := func(name string) string { return filepath.Join(run, name) }
 	return Paths{
 		Config: config, Run: run, Stats: in("stats.sock"), Master: in("master.sock"), Admin: in("admin.sock"),
-		Log: in("haproxy.log"), Record: in("haproxy.json"), State: in("servers.state"), Lock: in("lock"),
+		Log: in("haproxy.log"), Record: in("haproxy.json"), Doubt: in("haproxy.changing"), State: in("servers.state"), Lock: in("lock"),
 	}
 }
 

@@ -148,7 +148,7 @@ func spawn(b *Binary, p Paths) (process, error) {
 	args := []string{b.Path, "-W", "-S", p.Master + ",mode,600", "-f", p.Config}
 	child, err := os.StartProcess(b.Path, args, &os.ProcAttr{
 		Dir:   p.Dir(),
-		Env:   os.Environ(),
+		Env:   environment(),
 		Files: []*os.File{null, out, out},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})

@@ -2,7 +2,9 @@ package haproxy
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/google/renameio/v2"
@@ -39,4 +41,30 @@ func (p Paths) readRecord() record {
 		return record{}
 	}
 	return r
+}
+
+// doubt notes that HAProxy is about to be changed in a way that the files on disk do not say. The mlb that comes after this
+// one then believes no record. It is not synced to disk: a machine that goes down takes HAProxy with it.
+func (p Paths) doubt() error {
+	f, err := os.OpenFile(p.Doubt, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("note a change of haproxy: %w", err)
+	}
+	return nil
+}
+
+// settled takes the doubt back: files and HAProxy agree.
+func (p Paths) settled() error {
+	if err := os.Remove(p.Doubt); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("note the running haproxy: %w", err)
+	}
+	return nil
+}
+
+func (p Paths) doubted() bool {
+	_, err := os.Lstat(p.Doubt)
+	return err == nil
 }

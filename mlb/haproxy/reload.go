@@ -30,6 +30,10 @@ func (h *HAProxy) reload(ctx context.Context, drain []plan.Command) error {
 	}
 	h.see(before)
 	if len(drain) > 0 {
+		h.current = "" // should the reload fail, these servers are not what the files say
+		if err := h.opt.Paths.doubt(); err != nil {
+			return fmt.Errorf("reload haproxy: %w", err)
+		}
 		if _, err := h.sock.send(ctx, drain); err != nil {
 			h.opt.Log.Debug("draining before the reload", "err", err)
 		}
@@ -73,7 +77,10 @@ func (h *HAProxy) confirm(ctx context.Context, before Procs, marker string) erro
 		info, err := h.confirmed(ctx, before, marker)
 		if err == nil {
 			h.loaded, h.current = marker, h.good.hash
-			return h.note(info.PID)
+			if err := h.note(info.PID); err != nil {
+				return err
+			}
+			return h.opt.Paths.settled()
 		}
 		last = err
 		if errors.Is(err, errRefused) {
@@ -143,13 +150,13 @@ func (h *HAProxy) Reload(ctx context.Context, maps []string) error {
 			return err
 		}
 	}
-	old := h.good
+	good, binds := h.good, h.binds
 	h.remember(out)
 	if !h.running {
 		return h.launch(ctx)
 	}
 	if err := h.reload(ctx, nil); err != nil {
-		h.good = old
+		h.good, h.binds = good, binds
 		return err
 	}
 	return nil

@@ -66,7 +66,7 @@ func (h *HAProxy) adopt(ctx context.Context) bool {
 	}
 	h.running, h.master, h.loaded, h.current = true, master, info.Marker, ""
 	if note.Master == master.pid && note.Started == master.started && note.Worker == info.PID &&
-		note.Loaded == info.Marker {
+		note.Loaded == info.Marker && !h.opt.Paths.doubted() {
 		h.current = note.Current
 	}
 	h.see(procs)
@@ -123,7 +123,10 @@ func (h *HAProxy) launch(ctx context.Context) error {
 		h.see(procs)
 	}
 	h.watched()
-	return h.note(info.PID)
+	if err := h.note(info.PID); err != nil {
+		return err
+	}
+	return h.opt.Paths.settled()
 }
 
 // failedStart ends a master that did not come up and finds out why.

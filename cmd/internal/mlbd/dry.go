@@ -52,7 +52,9 @@ func dry(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) erro
 		return err
 	}
 	mo := c.modelOptions()
-	mo.Reserved, mo.Resolve = ro.Reserved(), newResolver().lookup
+	names := newResolver(patienceOnce, nil)
+	defer names.close()
+	mo.Reserved, mo.Resolve = ro.Reserved(), names.lookup
 	m, problems := model.Build(apps.Apps, mo)
 	out, more := render.Files(m, ro)
 	for _, p := range append(problems, more...) {

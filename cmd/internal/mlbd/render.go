@@ -121,7 +121,9 @@ func Render(ctx context.Context, c Config, doc []byte, dir string, w io.Writer) 
 		return nil, err
 	}
 	mo := c.modelOptions()
-	mo.Reserved, mo.Resolve = ro.Reserved(), newResolver().lookup
+	names := newResolver(patienceOnce, nil)
+	defer names.close()
+	mo.Reserved, mo.Resolve = ro.Reserved(), names.lookup
 	m, more := model.Build(apps, mo)
 	problems = append(problems, more...)
 	var refuse func(context.Context, *render.Output) error

@@ -39,6 +39,7 @@ type daemon struct {
 	log   *slog.Logger
 	paths haproxy.Paths
 	proxy *haproxy.HAProxy
+	names *resolver
 	lb    *mlb.LB
 }
 
@@ -55,6 +56,9 @@ func Run(ctx context.Context, c Config, opt Options) error {
 	source, err := d.wire(ctx)
 	if d.proxy != nil {
 		defer d.proxy.Close()
+	}
+	if d.names != nil {
+		defer d.names.close()
 	}
 	if err != nil {
 		return err
@@ -98,7 +102,8 @@ func (d *daemon) wire(ctx context.Context) (*client.Client, error) {
 		ro.StateFile = d.paths.State
 	}
 	mo := d.c.modelOptions()
-	mo.Reserved, mo.Resolve = ro.Reserved(), newResolver().lookup
+	d.names = newResolver(patience, func(host string) { d.lb.Nudge("the address of " + host + " changed") })
+	mo.Reserved, mo.Resolve = ro.Reserved(), d.names.lookup
 	d.lb = mlb.New(mlb.Options{
 		Source: source, Proxy: d.proxy, Model: mo, Render: ro, TemplateDir: d.c.TemplateDir, Environment: d.opt.Environment,
 		RetryInterval: time.Duration(d.c.ReloadInterval * float64(time.Second)), MaxRetries: d.c.MaxReloadRetries,
