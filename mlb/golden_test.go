@@ -179,8 +179,11 @@ func checkHAProxy(t *testing.T, doc []byte, mo model.Options, ro render.Options)
 	}
 }
 
-// haproxy is the installed one: a missing one skips on a laptop and fails in CI.
+// haproxy is that of BERTH_HAPROXY, or the installed one: a missing one skips on a laptop and fails in CI.
 func haproxy(t testing.TB) string {
+	if bin := os.Getenv("BERTH_HAPROXY"); bin != "" {
+		return bin
+	}
 	bin, err := exec.LookPath("haproxy")
 	if err != nil {
 		if bin = "/usr/sbin/haproxy"; !exists(bin) {

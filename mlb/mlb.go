@@ -259,6 +259,10 @@ func MapNames() []string { return mapNames }
 // restarted looks after a HAProxy that had died: it came back with what was on disk.
 func (l *LB) restarted(ctx context.Context) {
 	l.state.Leftover = nil
+	if l.failures == 1 { // it may have failed because HAProxy died meanwhile; only if it fails again there is reason to wait
+		l.step(ctx)
+		return
+	}
 	if l.state.Output == nil || l.opt.Proxy.Current() == haproxy.Hash(*l.state.Output) {
 		return
 	}

@@ -68,14 +68,22 @@ func (l *LB) loadTemplates() {
 	}
 	set := newTemplateSet(l.opt.Render, texts)
 	l.reportTemplates(set.problems)
-	if len(set.problems) == 0 || l.state.Output == nil {
+	if !hasErrors(set.problems) || l.state.Output == nil {
 		l.candidate = set
 	}
+}
+
+func hasErrors(list []model.Problem) bool {
+	return slices.ContainsFunc(list, func(p model.Problem) bool { return p.Severity == model.SeverityError })
 }
 
 // reportTemplates shows and logs what is wrong with templates.
 func (l *LB) reportTemplates(found []model.Problem) {
 	for _, p := range found {
+		if p.Severity == model.SeverityWarning {
+			l.log.Warn("template", "source", p.Field, "reason", p.Reason)
+			continue
+		}
 		l.log.Error("template not used", "source", p.Field, "reason", p.Reason)
 	}
 	l.mu.Lock()
@@ -175,9 +183,9 @@ func Templates(dir string, environment map[string]string) ([]render.Override, er
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range render.Templates {
-		if text := environment[t.Name]; text != "" {
-			texts = append(texts, render.Override{Name: t.Name, Text: text, Source: "environment variable " + prefix + t.Name})
+	for _, name := range templateNames() {
+		if text := environment[name]; text != "" {
+			texts = append(texts, render.Override{Name: name, Text: text, Source: "environment variable " + prefix + name})
 		}
 	}
 	return texts, nil
@@ -187,13 +195,24 @@ func Templates(dir string, environment map[string]string) ([]render.Override, er
 // n stands for a line break (marathon-lb.md section 8.1).
 func EnvironmentTemplates(lookup func(string) (string, bool)) map[string]string {
 	found := map[string]string{}
-	for _, t := range render.Templates {
-		if t.Fixed {
-			continue
-		}
-		if text, ok := lookup(prefix + t.Name); ok && text != "" {
-			found[t.Name] = strings.ReplaceAll(text, `\n`, "\n")
+	for _, name := range templateNames() {
+		if text, ok := lookup(prefix + name); ok && text != "" {
+			found[name] = strings.ReplaceAll(text, `\n`, "\n")
 		}
 	}
 	return found
+}
+
+// templateNames are those that an operator can give, former ones included.
+func templateNames() []string {
+	var names []string
+	for _, t := range render.Templates {
+		if !t.Fixed {
+			names = append(names, t.Name)
+		}
+	}
+	for _, t := range render.FormerTemplates {
+		names = append(names, t.Name)
+	}
+	return names
 }

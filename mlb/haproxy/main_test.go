@@ -24,10 +24,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// binary finds the real HAProxy; without one the test is skipped, but not where the variable CI is set.
+// binary finds the real HAProxy, that of BERTH_HAPROXY if this is set; without one the test is skipped, but not where the variable CI is set.
 func binary(t *testing.T) *Binary {
 	t.Helper()
-	b, err := Find(t.Context(), "")
+	b, err := Find(t.Context(), os.Getenv("BERTH_HAPROXY"))
 	if err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("HAProxy is needed in CI: %v", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Paths are the places mlb and its HAProxy meet at. They follow from the configuration file alone, so that a new mlb finds
@@ -28,26 +29,54 @@ type Paths struct {
 const maxSocketPath = 107 - 13
 
 // NewPaths derives the paths from the configuration file. run is the directory for sockets; when empty it is
-// <directory of the configuration>/run, or, where that would be too long for a socket, a directory below the system's
-// temporary directory named after the configuration file.
+// <directory of the configuration>/run. Where that would be too long for a socket, or where the user HAProxy becomes
+// could not reach it, it is a directory named after the configuration file below /run, or without root below the
+// system's temporary directory.
 func NewPaths(config, run string) (Paths, error) {
 	config, err := filepath.Abs(config)
 	if err != nil {
 		return Paths{}, fmt.Errorf("path of the configuration file: %w", err)
 	}
-	given := run != ""
-	if given {
-		if run, err = filepath.Abs(run); err != nil {
-			return Paths{}, fmt.Errorf("run directory: %w", err)
+	if run == "" {
+		return ownPaths(config)
+	}
+	if run, err = filepath.Abs(run); err != nil {
+		return Paths{}, fmt.Errorf("run directory: %w", err)
+	}
+	return at(config, run).checked()
+}
+
+func ownPaths(config string) (Paths, error) {
+	dir := filepath.Dir(config)
+	p := at(config, filepath.Join(dir, "run"))
+	root := os.Geteuid() == 0
+	if !p.tooLong() && (!root || passable(dir)) {
+		return p, nil
+	}
+	base := os.TempDir()
+	if root {
+		base = "/run"
+	}
+	sum := sha256.Sum256([]byte(config))
+	return at(config, filepath.Join(base, "mlb-"+hex.EncodeToString(sum[:6]))).checked()
+}
+
+// passable reports whether every user can pass through dir and the directories above it, as far as they exist: HAProxy
+// gives up root before it connects to the admin socket.
+func passable(dir string) bool {
+	for {
+		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o001 == 0 {
+			return false
 		}
-	} else {
-		run = filepath.Join(filepath.Dir(config), "run")
+		up := filepath.Dir(dir)
+		if up == dir {
+			return true
+		}
+		dir = up
 	}
-	p := at(config, run)
-	if p.tooLong() && !given {
-		sum := sha256.Sum256([]byte(config))
-		p = at(config, filepath.Join(os.TempDir(), "mlb-"+hex.EncodeToString(sum[:6])))
-	}
+}
+
+func (p Paths) checked() (Paths, error) {
 	if p.tooLong() {
 		return Paths{}, fmt.Errorf("run directory %s: too long for a unix socket (%d bytes for %s, at most %d): choose a "+
 			"shorter one with --run-dir", p.Run, len(p.Master), p.Master, maxSocketPath)
@@ -75,6 +104,20 @@ func (p Paths) make() error {
 	}
 	if err := os.MkdirAll(p.Run, 0o700); err != nil {
 		return fmt.Errorf("run directory: %w", err)
+	}
+	return p.ours()
+}
+
+// ours refuses a run directory that somebody else made: below a directory that all may write to, its name can be guessed.
+func (p Paths) ours() error {
+	info, err := os.Lstat(p.Run)
+	if err != nil {
+		return fmt.Errorf("run directory: %w", err)
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || ok && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("run directory %s: expected a directory of user %d: remove it, or choose another with --run-dir",
+			p.Run, os.Geteuid())
 	}
 	return nil
 }

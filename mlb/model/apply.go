@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"berth/mlb/legacy"
 )
 
 // draft is a service while its labels are applied, with what only building needs to know.
@@ -221,6 +223,13 @@ func applyTemplate(name string) func(*draft, string) error {
 		text, err := templateText(value)
 		if err != nil {
 			return err
+		}
+		text, notes, err := legacy.Translate(text)
+		if err != nil {
+			return err
+		}
+		for _, n := range notes {
+			d.warn("%s", n)
 		}
 		if d.Templates == nil {
 			d.Templates = make(map[string]string)

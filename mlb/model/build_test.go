@@ -1,21 +1,11 @@
 package model
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 
 	"berth/orchestrator/api"
 )
-
-func parseApps(t testing.TB, doc string) []*api.AppInfo {
-	t.Helper()
-	var apps []*api.AppInfo
-	if err := json.Unmarshal([]byte(doc), &apps); err != nil {
-		t.Fatalf("apps of the test: %v", err)
-	}
-	return apps
-}
 
 func synthetic(apps, tasks int) []*api.AppInfo {
 	list := make([]*api.AppInfo, apps)

@@ -1,6 +1,9 @@
 package model
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Type of a label's value.
 type Type string
@@ -24,6 +27,7 @@ type Label struct {
 	Doc     string // one or two sentences
 	Secret  bool   // the value must not be shown
 	Dead    bool   // accepted by marathon-lb and without effect there; here it is reported
+	Instead string // what does what a dead one was meant to do
 
 	apply func(d *draft, value string) error // nil: read elsewhere
 }
@@ -142,13 +146,28 @@ var deadLabels = []string{
 	"MAP_HTTP_FRONTEND_ACL", "MAP_HTTP_FRONTEND_ACL_ONLY", "MAP_HTTPS_FRONTEND_ACL", "MAP_HTTP_FRONTEND_APPID_ACL",
 }
 
+// globalLabels are names of templates that some wrote as labels, which neither marathon-lb nor this load balancer reads.
+var globalLabels = map[string]string{
+	"HTTPS_FRONTEND_AUTH_ACL_ONLY":                   "HTTPS_FRONTEND_ACL_WITH_AUTH",
+	"HTTPS_FRONTEND_AUTH_REQUEST_ONLY":               "HTTPS_FRONTEND_ACL_WITH_AUTH",
+	"HTTPS_FRONTEND_ROUTING_ONLY_WITH_PATH_AND_AUTH": "HTTPS_FRONTEND_ACL_WITH_AUTH_AND_PATH",
+}
+
 func sortedPortLabels() []Label {
 	list := slices.Clone(portLabels)
 	for _, name := range templateLabels {
 		list = append(list, Label{Name: name, Type: Template, Doc: "Replaces the template of this name for the service."})
 	}
 	for _, name := range deadLabels {
-		list = append(list, Label{Name: name, Type: Template, Dead: true, Doc: "Without effect; use the name without MAP_."})
+		list = append(list, Label{
+			Name: name, Type: Template, Dead: true, Instead: strings.TrimPrefix(name, "MAP_"),
+			Doc: "Without effect; use the name without MAP_.",
+		})
+	}
+	for name, instead := range globalLabels {
+		list = append(list, Label{
+			Name: name, Type: Template, Dead: true, Instead: instead, Doc: "Without effect, as in marathon-lb; use " + instead + ".",
+		})
 	}
 	for i := range list {
 		list[i].PerPort = true

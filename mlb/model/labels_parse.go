@@ -42,7 +42,7 @@ func (b *unitBuild) parseLabels(labels map[string]string, ports int) map[int][]l
 		case l == nil:
 			b.unknown(key, name, portLabelByName)
 		case l.Dead:
-			b.p.warnf(key, value, "has no effect; %s does what was meant", strings.TrimPrefix(name, "MAP_"))
+			b.p.warnf(key, value, "has no effect; %s does what was meant", l.Instead)
 		case index >= ports:
 			b.p.warnf(key, value, "the app has %d service ports, counted from 0", ports)
 		default:

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"berth/mlb/legacy"
 	"berth/mlb/model"
 	"berth/templates"
 )
@@ -59,11 +60,25 @@ func New(opt Options) (*Renderer, []model.Problem) {
 	}
 	var found []model.Problem
 	for _, o := range opt.Overrides {
-		if err := r.override(o); err != nil {
-			found = append(found, model.Problem{
-				Field: model.Shorten(o.Source), Value: model.Shorten(o.Text), Severity: model.SeverityError,
-				Reason: fmt.Sprintf("template %s: %v; the default is used", model.Shorten(o.Name), err),
-			})
+		p := model.Problem{Field: model.Shorten(o.Source), Value: model.Shorten(o.Text), Severity: model.SeverityWarning}
+		if f := formerByName[o.Name]; f != nil {
+			p.Reason = fmt.Sprintf("template %s has no effect: %s", f.Name, f.Why)
+			found = append(found, p)
+			continue
+		}
+		text, notes, err := legacy.Translate(o.Text)
+		if err == nil {
+			o.Text = text
+			err = r.override(o)
+		}
+		for _, n := range notes {
+			p.Reason = fmt.Sprintf("template %s: %s", model.Shorten(o.Name), n)
+			found = append(found, p)
+		}
+		if err != nil {
+			p.Severity = model.SeverityError
+			p.Reason = fmt.Sprintf("template %s: %v; the default is used", model.Shorten(o.Name), err)
+			found = append(found, p)
 		}
 	}
 	return r, found

@@ -60,7 +60,7 @@ func (s *safeBuffer) String() string {
 // needHAProxy skips without HAProxy, but not where the variable CI is set.
 func needHAProxy(t testing.TB) {
 	t.Helper()
-	if _, err := haproxy.Find(t.Context(), ""); err != nil {
+	if _, err := haproxy.Find(t.Context(), os.Getenv("BERTH_HAPROXY")); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatalf("HAProxy is needed in CI: %v", err)
 		}
@@ -96,7 +96,7 @@ func newLab(t testing.TB) *lab {
 	l.c = DefaultConfig()
 	l.c.Marathon, l.c.Groups = []string{l.cluster.URL()}, []string{"external"}
 	l.c.HAProxyConfig, l.c.TemplateDir = filepath.Join(dir, "haproxy.cfg"), filepath.Join(dir, "templates")
-	l.c.BindAddress, l.c.User = "127.0.0.1", ""
+	l.c.BindAddress, l.c.User, l.c.HAProxyBinary = "127.0.0.1", "", os.Getenv("BERTH_HAPROXY")
 	l.c.HTTPPort, l.c.HTTPSPort, l.c.StatsPort, l.c.AppIDPort = p[0], p[1], p[2], p[3]
 	l.c.ShutdownDelay, l.c.ShutdownTimeout, l.c.ReloadInterval = 10*time.Millisecond, 200*time.Millisecond, 1
 	t.Cleanup(func() {
