@@ -98,6 +98,8 @@ func (o *Orchestrator) session(ctx context.Context, l *link) error {
 	}
 	for {
 		select {
+		case <-ctx.Done():
+			return ctx.Err()
 		case s, ok := <-states:
 			if !ok {
 				return errors.New("the connection was lost")

@@ -9,7 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"slices"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -73,40 +73,30 @@ func (m *messages) take(line string) {
 	if line = strings.TrimSpace(line); line == "" {
 		return
 	}
-	level := levelOf(line)
-	if level == slog.LevelError {
+	level := slog.LevelInfo
+	switch {
+	case routine.MatchString(line):
+		level = slog.LevelDebug
+	case strings.HasPrefix(line, "[ALERT]"):
+		level = slog.LevelError
 		m.mu.Lock()
 		m.count++
 		if m.recent = append(m.recent, line); len(m.recent) > maxRecent {
 			m.recent = m.recent[1:]
 		}
 		m.mu.Unlock()
+	case strings.HasPrefix(line, "[WARNING]"):
+		level = slog.LevelWarn
+	case strings.HasPrefix(line, "[NOTICE]"), strings.HasPrefix(line, "[DIAG]"):
+		level = slog.LevelDebug
 	}
 	m.log.Log(context.Background(), level, "haproxy", "line", shorten(line))
 }
 
-// ordinary are parts of messages that accompany every reload and every change of a server: HAProxy calls most of them
-// warnings, and says each a second time in its log.
-var ordinary = []string{
-	" stopped (cumulated conns: ", "Former worker (", "(leaving forced maintenance)", "for maintenance. ",
-	"is UP/READY", "is UP/DRAIN", "Loading success", "New worker (", "Reloading HAProxy",
-}
-
-// levelOf grades a line. An operator who reads warnings should find only what may want a hand.
-func levelOf(line string) slog.Level {
-	switch {
-	case strings.Contains(line, "mlb_alive"): // taken out by mlb itself when it stops
-		return slog.LevelDebug
-	case strings.HasPrefix(line, "[ALERT]"):
-		return slog.LevelError
-	case strings.HasPrefix(line, "[NOTICE]"), strings.HasPrefix(line, "[DIAG]"),
-		slices.ContainsFunc(ordinary, func(part string) bool { return strings.Contains(line, part) }):
-		return slog.LevelDebug
-	case strings.HasPrefix(line, "[WARNING]"):
-		return slog.LevelWarn
-	}
-	return slog.LevelInfo
-}
+// routine are messages about what mlb asked for itself: a line for every proxy at each reload, and one for every server it
+// takes in or out.
+var routine = regexp.MustCompile(`Proxy \S+ stopped|Server \S+ is (going DOWN for maintenance|UP/READY \(leaving forced)|` +
+	`mlb_alive has no|'mlb_alive' has no`)
 
 // mark returns the number of alerts so far; since returns those after a mark that are still remembered, one a line.
 func (m *messages) mark() int {
