@@ -91,7 +91,8 @@ func freePort(t *testing.T) int {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	paths, err := NewPaths(shortDir(t)+"/haproxy.cfg", "")
+	dir := shortDir(t)
+	paths, err := NewPaths(dir+"/haproxy.cfg", dir+"/run")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,8 @@ func (s script) answer(command string) (string, error) {
 // scripted is a HAProxy 3.0 that gives fixed answers.
 func scripted(t *testing.T, answers script) *HAProxy {
 	t.Helper()
-	paths, err := NewPaths(shortDir(t)+"/haproxy.cfg", "")
+	dir := shortDir(t)
+	paths, err := NewPaths(dir+"/haproxy.cfg", dir+"/run")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,6 +96,7 @@ func newLab(t testing.TB) *lab {
 	l.c = DefaultConfig()
 	l.c.Marathon, l.c.Groups = []string{l.cluster.URL()}, []string{"external"}
 	l.c.HAProxyConfig, l.c.TemplateDir = filepath.Join(dir, "haproxy.cfg"), filepath.Join(dir, "templates")
+	l.c.RunDir = filepath.Join(dir, "run") // goes with the directory
 	l.c.BindAddress, l.c.User, l.c.HAProxyBinary = "127.0.0.1", "", os.Getenv("BERTH_HAPROXY")
 	l.c.HTTPPort, l.c.HTTPSPort, l.c.StatsPort, l.c.AppIDPort = p[0], p[1], p[2], p[3]
 	l.c.ShutdownDelay, l.c.ShutdownTimeout, l.c.ReloadInterval = 10*time.Millisecond, 200*time.Millisecond, 1
