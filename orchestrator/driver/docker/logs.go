@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"sync"
 
 	"github.com/docker/docker/api/types/container"
@@ -29,18 +28,18 @@ func (d *Driver) Logs(ctx context.Context, taskID string, opt driver.LogOptions)
 func (d *Driver) openLogs(
 	ctx context.Context, c container.InspectResponse, opt driver.LogOptions,
 ) (io.ReadCloser, error) {
-	lines := "all"
-	if opt.Lines >= 0 {
-		lines = strconv.Itoa(opt.Lines)
-	}
-	lo := container.LogsOptions{Follow: opt.Follow, Tail: lines}
-	switch opt.Stream {
-	case driver.Stdout:
-		lo.ShowStdout = true
-	case driver.Stderr:
-		lo.ShowStderr = true
-	default:
+	if opt.Stream != driver.Stdout && opt.Stream != driver.Stderr {
 		return nil, fmt.Errorf("stream %q: expected stdout or stderr", opt.Stream)
+	}
+	lo := container.LogsOptions{
+		Follow: opt.Follow, ShowStdout: opt.Stream == driver.Stdout, ShowStderr: opt.Stream == driver.Stderr,
+	}
+	if opt.Lines >= 0 && opt.Lines <= maxTail {
+		since, err := d.tailStart(ctx, c, opt)
+		if err != nil {
+			return nil, err
+		}
+		lo.Since = since
 	}
 	body, err := d.cli.ContainerLogs(ctx, c.ID, lo)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -53,8 +54,13 @@ func buildTestImage(ctx context.Context, cli *client.Client, dir string) error {
 	if err != nil {
 		return err
 	}
+	hello, err := drivertest.BuildPackage("berth/cmd/berth/hello/standalone", filepath.Join(dir, "hello"))
+	if err != nil {
+		return err
+	}
 	return scratch.Build(ctx, cli, scratch.Image{
-		Tag: testImage, Files: map[string]string{"/task": task, "/bin/sh": task}, Entrypoint: []string{"/task"},
+		Tag: testImage, Entrypoint: []string{"/task"},
+		Files: map[string]string{"/task": task, "/bin/sh": task, "/hello": hello},
 	})
 }
 

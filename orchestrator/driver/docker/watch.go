@@ -25,9 +25,10 @@ const inspectTime = 10 * time.Second
 func (d *Driver) Watch(ctx context.Context) (<-chan driver.Status, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(d.ctx, cancel)
+	now := time.Now()
 	messages, errs := d.cli.Events(ctx, events.ListOptions{
 		// The engine answers before it subscribes us; what happens in between it looks up.
-		Since: strconv.FormatInt(time.Now().Unix(), 10) + ".000000000",
+		Since: fmt.Sprintf("%d.%09d", now.Unix(), now.Nanosecond()),
 		Filters: filters.NewArgs(
 			filters.Arg("type", string(events.ContainerEventType)), filters.Arg("label", labelCluster+"="+d.opt.Cluster),
 			filters.Arg("event", string(events.ActionStart)), filters.Arg("event", string(events.ActionDie)),

@@ -5,8 +5,6 @@ package drivertest
 import (
 	"context"
 	"io"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -32,29 +30,6 @@ type Harness struct {
 	// Alive reports whether a process that a task started still lives. Nil where tasks cannot leave anything behind.
 	Alive func(pid int) bool
 }
-
-// Build compiles the test task, statically, into dir and returns its path.
-func Build(dir string) (string, error) {
-	return BuildPackage("berth/orchestrator/driver/drivertest/testtask", filepath.Join(dir, "task"))
-}
-
-// BuildPackage compiles a main package into a small static binary.
-func BuildPackage(pkg, out string) (string, error) {
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
-	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return "", &buildError{pkg, string(text), err}
-	}
-	return out, nil
-}
-
-type buildError struct {
-	pkg, text string
-	err       error
-}
-
-func (e *buildError) Error() string { return "build " + e.pkg + ": " + e.err.Error() + "\n" + e.text }
-func (e *buildError) Unwrap() error { return e.err }
 
 // suite is one test's view of one driver instance.
 type suite struct {

@@ -29,6 +29,11 @@ func Of(spec driver.Spec) ([]Port, error) {
 	}
 	for i := range wanted {
 		p := spec.Ports[i]
+		for _, proto := range wanted[i].Protocols {
+			if proto != "tcp" && proto != "udp" {
+				return nil, fmt.Errorf("assign ports: protocol %q of port %d: expected tcp, udp or both with a comma", proto, i)
+			}
+		}
 		if p < 1 || p > 65535 {
 			return nil, fmt.Errorf("assign ports: host port %d: expected 1 to 65535", p)
 		}

@@ -16,9 +16,8 @@ import (
 // A cgroup (version 2, cgroups(7)) holds a task's processes together even when they leave its session and clear their
 // environment. It needs a writable hierarchy; without one the task has none, and the other marks must do.
 
-// makeCgroup puts pid into a new group below the daemon's own and returns its directory, or "".
-func makeCgroup(taskDir string, pid int) string {
-	base := ownCgroup()
+// makeCgroup puts pid into a new group below base, the daemon's own, and returns its directory, or "".
+func makeCgroup(base, taskDir string, pid int) string {
 	if base == "" {
 		return ""
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,51 +19,59 @@ const (
 	followMax = 500 * time.Millisecond
 )
 
-// outputParts names a stream's files, the older part first.
-func outputParts(dir string, s driver.Stream) []string {
-	name := filepath.Join(dir, string(s))
-	return []string{name + ".1", name}
-}
-
 // Logs implements driver.Driver. Close ends a Read that waits.
 func (d *Driver) Logs(ctx context.Context, taskID string, opt driver.LogOptions) (io.ReadCloser, error) {
 	t, err := d.task(taskID)
 	if err != nil {
 		return nil, err
 	}
-	if opt.Stream != driver.Stdout && opt.Stream != driver.Stderr {
+	out, ok := t.outputs[opt.Stream]
+	if !ok {
 		return nil, fmt.Errorf("read logs of task %s: stream %q: expected stdout or stderr", taskID, opt.Stream)
 	}
-	parts := outputParts(t.dir, opt.Stream)
-	l := &logReader{old: parts[0], closed: make(chan struct{}), follow: opt.Follow, done: t.done, ctx: ctx, wait: followMin}
-	if l.file, err = os.Open(parts[1]); err != nil {
-		return nil, fmt.Errorf("read logs of task %s: %w", taskID, err)
+	l := &logReader{
+		ctx: ctx, out: out, follow: opt.Follow, done: t.done, wait: followMin, closed: make(chan struct{}),
 	}
-	if err := l.seek(opt.Lines); err != nil {
-		l.Close()
+	if err := l.open(opt.Lines); err != nil {
 		return nil, fmt.Errorf("read logs of task %s: %w", taskID, err)
 	}
 	return l, nil
 }
 
-// logReader reads the older part, if it is wanted, then the current file, and with follow waits for more. The current
-// file is cut to nothing when it has grown too large (rotate); what it had until then is in the older part.
+// logReader reads the older part, if it is wanted, then the current file, and with follow waits for more. When the file
+// has been rotated meanwhile, what was not read of it yet is in the older part.
 type logReader struct {
 	ctx    context.Context
-	old    string // name of the older part
-	part   *os.File
-	file   *os.File
-	offset int64 // in file
+	out    *output
 	follow bool
 	done   <-chan struct{}
 	wait   time.Duration
 
-	mu      sync.Mutex // held while reading and closing the files
+	mu     sync.Mutex // held while using what follows: Close may come at any time
+	part   *os.File   // the older part, while it is to be read first
+	file   *os.File
+	offset int64 // in file
+	turns  int   // rotations of out that are taken account of
+
 	closing sync.Once
 	closed  chan struct{}
 }
 
-// seek goes to the last n lines.
+// open opens the files and goes to the last n lines.
+func (l *logReader) open(n int) error {
+	l.out.mu.RLock()
+	defer l.out.mu.RUnlock()
+	var err error
+	if l.file, err = os.Open(l.out.name); err != nil {
+		return err
+	}
+	l.turns = l.out.turns
+	if err := l.seek(n); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	return nil
+}
+
 func (l *logReader) seek(n int) error {
 	info, err := l.file.Stat()
 	if err != nil {
@@ -83,7 +90,7 @@ func (l *logReader) seek(n int) error {
 
 // openOld makes the older part the next to be read, from the offset that at says; without one there is nothing to do.
 func (l *logReader) openOld(at func(size int64) (int64, error)) error {
-	part, err := os.Open(l.old)
+	part, err := os.Open(l.out.old())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -111,9 +118,6 @@ func (l *logReader) Read(p []byte) (int, error) {
 			l.wait = followMin
 			return n, err
 		}
-		if l.more() {
-			continue
-		}
 		if !l.follow || ended {
 			return 0, io.EOF
 		}
@@ -128,37 +132,50 @@ func (l *logReader) Read(p []byte) (int, error) {
 func (l *logReader) readSome(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.part != nil {
-		n, err := l.part.Read(p)
-		if n > 0 || !errors.Is(err, io.EOF) {
+	l.out.mu.RLock()
+	defer l.out.mu.RUnlock()
+	for {
+		if n, err := l.readPart(p); n > 0 || err != nil {
 			return n, err
 		}
-		err = l.part.Close()
-		l.part = nil
+		if l.turns != l.out.turns {
+			if err := l.turn(); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		n, err := l.file.ReadAt(p, l.offset)
+		l.offset += int64(n)
+		if n > 0 || errors.Is(err, io.EOF) {
+			return n, nil
+		}
 		return 0, err
 	}
-	n, err := l.file.ReadAt(p, l.offset)
-	l.offset += int64(n)
-	if n > 0 {
-		return n, nil // a short read comes with io.EOF, which is not the end here
-	}
-	if !errors.Is(err, io.EOF) {
-		return 0, err
-	}
-	info, err := l.file.Stat()
-	if err != nil || info.Size() >= l.offset {
-		return 0, err
-	}
-	missed := l.offset
-	l.offset = 0
-	return 0, l.openOld(func(size int64) (int64, error) { return min(missed, size), nil })
 }
 
-// more reports whether there is a part to be read at once.
-func (l *logReader) more() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.part != nil
+// readPart reads of the older part; 0 without error means that there is none, or no more of it.
+func (l *logReader) readPart(p []byte) (int, error) {
+	if l.part == nil {
+		return 0, nil
+	}
+	n, err := l.part.Read(p)
+	if n > 0 || !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	err = l.part.Close()
+	l.part = nil
+	return 0, err
+}
+
+// turn takes account of rotations: the rest of what was the current file is read next. After more than one, what lay
+// between is lost and the whole older part is news.
+func (l *logReader) turn() error {
+	missed := max(0, l.offset-l.out.dropped)
+	if l.out.turns > l.turns+1 {
+		missed = 0
+	}
+	l.turns, l.offset = l.out.turns, 0
+	return l.openOld(func(size int64) (int64, error) { return min(missed, size), nil })
 }
 
 func (l *logReader) pause() error {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
 	"berth/orchestrator/driver/drivertest"
@@ -15,6 +17,9 @@ import (
 var testTask string
 
 func TestMain(m *testing.M) {
+	if data := os.Getenv("BERTH_TEST_ORCHESTRATOR"); data != "" {
+		victim(data)
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "berth-process-")
 		if err == nil {
@@ -25,7 +30,12 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		return m.Run()
+		code := m.Run()
+		if err := goleak.Find(); err != nil && code == 0 {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return code
 	}())
 }
 

@@ -48,6 +48,8 @@ type Driver struct {
 	root string // absolute path of the sandboxes
 	boot string // identifies this boot of the host: pids mean nothing in another
 	feed feed.Feed
+	// cgroup finds where to keep a task's processes together, "" for nowhere.
+	cgroup func() string
 
 	ctx    context.Context // ends the background work
 	cancel context.CancelFunc
@@ -75,7 +77,7 @@ func New(opt Options) (*Driver, error) {
 	if err := os.MkdirAll(root, 0o711); err != nil {
 		return nil, fmt.Errorf("make the sandbox directory: %w", err)
 	}
-	d := &Driver{opt: opt, root: root, boot: bootID(), tasks: map[string]*task{}}
+	d := &Driver{opt: opt, root: root, boot: bootID(), cgroup: ownCgroup, tasks: map[string]*task{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	if err := d.adopt(); err != nil {
 		d.Close()

@@ -94,7 +94,7 @@ func (d *Driver) launch(t *task, argv, env []string, cred *credential) error {
 		return fmt.Errorf("find the started process: %w", err)
 	}
 	t.rec.PID, t.rec.StartTime, t.rec.StartedAt = w.pid, p.start, time.Now().UTC()
-	t.rec.Cgroup = makeCgroup(t.dir, w.pid)
+	t.rec.Cgroup = makeCgroup(d.cgroup(), t.dir, w.pid)
 	h, err := openHandle(w.pid, p.start)
 	if err != nil {
 		removeCgroup(t.rec.Cgroup)

@@ -47,7 +47,7 @@ func (t *task) final(s driver.Status) driver.Status {
 
 // quote adds the end of the task's stderr to a message.
 func (t *task) quote(message string) string {
-	return message + tail.Quote(outputParts(t.dir, driver.Stderr), quoteLines, quoteBytes)
+	return message + tail.Quote(t.outputs[driver.Stderr].parts(), quoteLines, quoteBytes)
 }
 
 // readExit reads the exit file. Its content counts once the newline is there.

@@ -68,8 +68,9 @@ func readRecord(dir string) (record, error) {
 
 // task is what the driver knows of one task.
 type task struct {
-	dir string
-	rec record // fixed once the task runs
+	dir     string
+	rec     record // fixed once the task runs
+	outputs map[driver.Stream]*output
 
 	mu       sync.Mutex // guards what follows
 	status   driver.Status
@@ -84,7 +85,7 @@ type task struct {
 }
 
 func newTask(dir string, r record) *task {
-	t := &task{dir: dir, rec: r, done: make(chan struct{}), status: driver.Status{
+	t := &task{dir: dir, rec: r, outputs: newOutputs(dir), done: make(chan struct{}), status: driver.Status{
 		TaskID: r.TaskID, AppID: r.AppID, Version: r.Version, Ports: r.Ports, StartedAt: r.StartedAt,
 		Addresses: []api.Address{}, Kind: driver.KindProcess,
 	}}

@@ -18,6 +18,7 @@ type Program struct {
 	TickEvery      time.Duration //
 	Stray          bool          // start a process in a session of its own that ignores SIGTERM, and print its pid
 	Bare           bool          // the stray has no environment either
+	Alloc          int           // then use so many MiB of memory
 	Run            bool          // then wait until stopped
 	Exit           int           // otherwise end with this code
 	Crash          bool          // or by SIGKILL
@@ -37,6 +38,7 @@ func (p *Program) flags() *flag.FlagSet {
 	fs.DurationVar(&p.TickEvery, "tick-every", p.TickEvery, "")
 	fs.BoolVar(&p.Stray, "stray", p.Stray, "")
 	fs.BoolVar(&p.Bare, "bare", p.Bare, "")
+	fs.IntVar(&p.Alloc, "alloc", p.Alloc, "")
 	fs.BoolVar(&p.Run, "run", p.Run, "")
 	fs.IntVar(&p.Exit, "exit", p.Exit, "")
 	fs.BoolVar(&p.Crash, "crash", p.Crash, "")

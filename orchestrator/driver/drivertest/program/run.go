@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,6 +68,7 @@ func (p Program) run(stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return 2
 	}
+	allocate(p.Alloc)
 	switch {
 	case p.Run && p.Drain > 0:
 		<-term
@@ -113,6 +115,19 @@ func (p Program) speak(stdout, stderr io.Writer) error {
 		fmt.Fprintf(stdout, "tick %d\n", i+1)
 	}
 	return nil
+}
+
+// allocate touches every page, so that the memory is really there.
+func allocate(mib int) {
+	var all [][]byte
+	for range mib {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		all = append(all, b)
+	}
+	runtime.KeepAlive(all)
 }
 
 func stray(bare bool) (int, error) {
