@@ -103,7 +103,7 @@ func New(b Backend, opt Options) (*Server, error) {
 	return s, nil
 }
 
-// Close ends all streams, events and followed logs, and refuses new ones. Call it when the HTTP server shuts down,
+// Close ends all streams, events and followed logs, and new ones as soon as they begin. Call it when the HTTP server shuts down,
 // which waits for them (http.Server.RegisterOnShutdown).
 func (s *Server) Close() { s.closeOnce.Do(func() { close(s.closing) }) }
 
@@ -202,12 +202,4 @@ func notAllowed(c *call, methods map[string]handler) error {
 
 func writes(method string) bool {
 	return method != http.MethodGet && method != http.MethodHead && method != http.MethodOptions
-}
-
-// checkWrite closes the ways in which a web page of another site could write with a visitor's browser.
-func (s *Server) checkWrite(c *call) error {
-	if err := s.origins.Check(c.Request); err != nil {
-		return &refusal{status: http.StatusForbidden, message: err.Error()}
-	}
-	return checkContentType(c.Request)
 }
