@@ -134,10 +134,12 @@ func (w *world) boot() {
 	w.o = o
 	w.stop = func() {
 		cancel()
+		w.mu.Lock()
 		if w.dead != nil {
 			close(w.dead)
 			w.dead = nil
 		}
+		w.mu.Unlock()
 		all.Wait()
 	}
 	synctest.Wait()
