@@ -33,7 +33,7 @@ func decodeLenient(data []byte, info *AppInfo) error {
 	if err != nil {
 		return err
 	}
-	if root.kind != object {
+	if root.kind != kindObject {
 		return errors.New("read app: expected an object, found " + root.kind.String())
 	}
 	d := &decoder{lenient: true}

@@ -20,21 +20,21 @@ const (
 
 func (c Change) String() string { return [...]string{"none", "scale", "config"}[c] }
 
-// Compare tells what changes from old to new, both normalised. Between an app and none (nil) it is ChangeConfig.
-func Compare(old, new *App) Change {
-	if old == nil || new == nil {
-		if old == new {
+// Compare tells what changes from old to now, both normalised. Between an app and none (nil) it is ChangeConfig.
+func Compare(old, now *App) Change {
+	if old == nil || now == nil {
+		if old == now {
 			return ChangeNone
 		}
 		return ChangeConfig
 	}
-	a, b := *old, *new
+	a, b := *old, *now
 	a.Version, a.VersionInfo, b.Version, b.VersionInfo = 0, nil, 0, nil
 	a.Instances = b.Instances
 	switch {
 	case !sameJSON(&a, &b):
 		return ChangeConfig
-	case old.Instances != new.Instances:
+	case old.Instances != now.Instances:
 		return ChangeScale
 	}
 	return ChangeNone
@@ -53,8 +53,8 @@ func sameJSON(a, b *App) bool {
 
 // ChangedFields lists the top-level fields that differ, sorted; version and versionInfo do not count. It is what a plan
 // shows as the cause of a restart.
-func ChangedFields(old, new *App) []string {
-	a, b := fieldTexts(old), fieldTexts(new)
+func ChangedFields(old, now *App) []string {
+	a, b := fieldTexts(old), fieldTexts(now)
 	var changed []string
 	for name := range allKeys(a, b) {
 		if name != "version" && name != "versionInfo" && !bytes.Equal(a[name], b[name]) {

@@ -61,7 +61,7 @@ func readUpdate(data []byte) (*Update, Notes, error) {
 	}
 	special := specialFields[appType]
 	for i, name := range root.names {
-		if _, ok := special[name]; !ok && root.items[i].kind != null {
+		if _, ok := special[name]; !ok && root.items[i].kind != kindNull {
 			u.given[name] = true
 		}
 	}
@@ -91,6 +91,11 @@ func (u *Update) detectRollback(unknown []string) error {
 	if len(others) > 0 || len(unknown) > 0 {
 		var p problems
 		p.add("/version", "a version asks for a rollback and cannot stand beside fields to change; leave it out to change them")
+		return p.err(messageInvalidObject)
+	}
+	if u.sent.Version.IsZero() {
+		var p problems
+		p.add("/version", "names no version")
 		return p.err(messageInvalidObject)
 	}
 	u.Rollback = u.sent.Version

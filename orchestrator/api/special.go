@@ -7,14 +7,14 @@ type fieldRule func(d *decoder, n *node, path string)
 
 // refuse answers 422: the field asks for something Berth does not do.
 func refuse(d *decoder, n *node, path string) {
-	if n.kind != null {
+	if n.kind != kindNull {
 		d.add(path, "not supported")
 	}
 }
 
 // refuseUnlessEmpty lets an empty object pass, as many generators write one.
 func refuseUnlessEmpty(d *decoder, n *node, path string) {
-	if n.kind == object && len(n.items) == 0 {
+	if n.kind == kindObject && len(n.items) == 0 {
 		return
 	}
 	refuse(d, n, path)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"unicode/utf8"
 )
 
@@ -16,17 +15,20 @@ const (
 	MaxDocument = 8 << 20
 	// MaxDepth is how deep objects and lists may be nested.
 	MaxDepth = 64
+	// MaxItems is the length of the longest list. With its defaults filled in, an item can be much larger than it was
+	// written.
+	MaxItems = 20000
 )
 
 type kind int
 
 const (
-	null kind = iota
-	boolean
-	number
-	text
-	list
-	object
+	kindNull kind = iota
+	kindBool
+	kindNumber
+	kindText
+	kindList
+	kindObject
 )
 
 func (k kind) String() string {
@@ -45,7 +47,7 @@ type node struct {
 // member returns the value of a member that is present and not null.
 func (n *node) member(name string) (*node, bool) {
 	for i, s := range n.names {
-		if s == name && n.items[i].kind != null {
+		if s == name && n.items[i].kind != kindNull {
 			return &n.items[i], true
 		}
 	}
@@ -74,8 +76,7 @@ func readTree(data []byte, lenient bool) (root node, repeated []string, err erro
 	if err := checkSyntax(data); err != nil {
 		return node{}, nil, err
 	}
-	r := reader{dec: json.NewDecoder(bytes.NewReader(data)), lenient: lenient}
-	r.dec.UseNumber()
+	r := reader{data: data, lenient: lenient}
 	root, err = r.value(0)
 	if err != nil {
 		return node{}, nil, refuseTree(err)
@@ -118,103 +119,4 @@ func refuseTree(err error) error {
 	}
 	return &Error{Code: CodeInvalid, Message: messageInvalidJSON,
 		Details: []Detail{{Path: "/", Errors: []string{err.Error()}}}}
-}
-
-// reader builds nodes from tokens.
-type reader struct {
-	dec      *json.Decoder
-	repeated []string
-	lenient  bool
-}
-
-func (r *reader) value(depth int) (node, error) {
-	t, err := r.dec.Token()
-	if err != nil {
-		return node{}, err
-	}
-	switch v := t.(type) {
-	case bool:
-		return node{kind: boolean, truth: v}, nil
-	case json.Number:
-		return node{kind: number, text: v.String()}, nil
-	case string:
-		return node{kind: text, text: v}, nil
-	case json.Delim:
-		if depth == MaxDepth {
-			return node{kind: null}, r.tooDeep()
-		}
-		if v == '{' {
-			return r.object(depth + 1)
-		}
-		return r.list(depth + 1)
-	}
-	return node{kind: null}, nil
-}
-
-// tooDeep refuses the object or list just opened, or passes over it.
-func (r *reader) tooDeep() error {
-	if !r.lenient {
-		return errTooDeep
-	}
-	for open := 1; open > 0; {
-		t, err := r.dec.Token()
-		if err != nil {
-			return err
-		}
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			open++
-		case json.Delim('}'), json.Delim(']'):
-			open--
-		}
-	}
-	return nil
-}
-
-func (r *reader) list(depth int) (node, error) {
-	n := node{kind: list}
-	for r.dec.More() {
-		v, err := r.value(depth)
-		if err != nil {
-			return node{}, err
-		}
-		n.items = append(n.items, v)
-	}
-	return n, r.end()
-}
-
-func (r *reader) object(depth int) (node, error) {
-	n := node{kind: object}
-	at := map[string]int{}
-	for r.dec.More() {
-		t, err := r.dec.Token()
-		if err != nil {
-			return node{}, err
-		}
-		name, ok := t.(string)
-		if !ok {
-			return node{}, fmt.Errorf("found %v, expected a member's name", t)
-		}
-		v, err := r.value(depth)
-		if err != nil {
-			return node{}, err
-		}
-		if i, ok := at[name]; ok {
-			r.repeated = append(r.repeated, name)
-			n.items[i] = v
-			continue
-		}
-		at[name] = len(n.names)
-		n.names, n.items = append(n.names, name), append(n.items, v)
-	}
-	return n, r.end()
-}
-
-// end takes the closing bracket.
-func (r *reader) end() error {
-	_, err := r.dec.Token()
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

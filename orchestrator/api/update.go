@@ -116,7 +116,7 @@ func (d *draft) mergeNetworks() {
 func (d *draft) mergeContainer() {
 	stored := d.app.Container
 	if d.given["container"] {
-		d.app.Container = d.sent.Container
+		d.app.Container = d.sent.Container.withoutLegacy()
 	}
 	c := d.app.Container
 	mappings, place := mappingsOf(d.sent)
@@ -136,9 +136,17 @@ func (d *draft) mergeContainer() {
 	case stored != nil && d.stored.hosted():
 		c.PortMappings = nil // a host app has none; in another mode that means the default
 	}
+}
+
+// withoutLegacy returns a copy that lacks the members of old documents; lists are shared.
+func (c *Container) withoutLegacy() *Container {
+	out := *c
 	if c.Docker != nil {
-		c.Docker.Network, c.Docker.PortMappings = "", nil
+		docker := *c.Docker
+		docker.Network, docker.PortMappings = "", nil
+		out.Docker = &docker
 	}
+	return &out
 }
 
 // hosted reports whether tasks use the network of their agent.

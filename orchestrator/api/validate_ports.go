@@ -99,7 +99,7 @@ func (d *draft) validateNetworkNames(at string, m PortMapping, networks map[stri
 		}
 	}
 	d.unique(at, m.NetworkNames)
-	if len(d.app.Networks) > 1 && m.HostPort != nil && len(m.NetworkNames) != 1 {
+	if len(networks) > 1 && m.HostPort != nil && len(m.NetworkNames) != 1 {
 		d.add(at, "a host port needs exactly one network when the app has several, found %d", len(m.NetworkNames))
 	}
 }
