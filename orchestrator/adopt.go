@@ -15,6 +15,7 @@ type adoption struct {
 	restart []*store.Task // stored, but not started: a crash came in between
 	strays  []driver.Status
 	ghosts  []*store.Task // ended as far as the store knows
+	half    []*store.Task // half started
 	adopted int
 }
 
@@ -31,13 +32,7 @@ func (a *adoption) judge(t *store.Task, s driver.Status, listed bool) {
 	case !listed:
 		a.end(t, driver.Status{TaskID: t.ID, State: api.TaskGone, Message: "the task vanished: its driver does not know it"})
 	case never && !s.State.Final() && s.State != api.TaskRunning:
-		// Half started by an orchestrator that is no more: nobody will finish it.
-		a.strays = append(a.strays, s)
-		a.writes = append(a.writes, func(tx *store.Tx) {
-			if _, now := tx.Task(t.ID); now != nil && !now.State.Final() {
-				o.drop(tx, now, "the orchestrator ended while it was starting this task", o.opt.Now())
-			}
-		})
+		a.half = append(a.half, t) // by an orchestrator that is no more: nobody will finish it
 	default:
 		a.adopted++
 		a.end(t, s)
@@ -82,7 +77,10 @@ func (a *adoption) act() {
 	log := a.o.opt.Log.With("agent", a.link.agent.ID, "driver", string(a.link.kind))
 	for _, s := range a.strays {
 		log.Warn("remove a task nobody asked for", "task", s.TaskID, "app", s.AppID, "state", string(s.State))
-		a.o.ops.cleanUp(a.link, s.TaskID)
+		a.o.ops.cleanUp(a.link, s.TaskID, func() {})
+	}
+	for _, t := range a.half {
+		a.o.ops.cleanUp(a.link, t.ID, func() { a.o.dropHalf(t.ID) })
 	}
 	for _, t := range a.ghosts {
 		log.Warn("stop a task that was given up", "task", t.ID)
@@ -92,6 +90,19 @@ func (a *adoption) act() {
 		a.o.ops.start(a.link, t)
 	}
 	log.Info("driver linked", "adopted", a.adopted, "started again", len(a.restart), "strays", len(a.strays))
+}
+
+// dropHalf ends a half started task once nothing is left of it, so that its ports are free.
+func (o *Orchestrator) dropHalf(id string) {
+	_, err := o.st.Update(func(tx *store.Tx) error {
+		if _, t := tx.Task(id); t != nil && !t.State.Final() {
+			o.finish(tx, t, api.TaskDropped, "the orchestrator ended while it was starting this task", o.opt.Now())
+		}
+		return nil
+	})
+	if err != nil {
+		o.opt.Log.Error("drop a half started task", "task", id, "error", err)
+	}
 }
 
 // endOrphans ends the tasks of agents and drivers that are not configured any more.

@@ -104,7 +104,11 @@ func (o *Orchestrator) session(ctx context.Context, l *link) error {
 			if !ok {
 				return errors.New("the connection was lost")
 			}
-			o.settleAll(drainStates(s, states))
+			arrived := drainStates(s, states)
+			o.settleAll(arrived)
+			if o.undead(arrived) {
+				l.askAgain()
+			}
 		case <-l.relist:
 			if err := o.list(ctx, l); err != nil {
 				return err
@@ -146,6 +150,14 @@ func (o *Orchestrator) settleAll(states []driver.Status) {
 	if err != nil && !errors.Is(err, store.ErrClosed) {
 		o.opt.Log.Error("store task states", "error", err)
 	}
+}
+
+// undead reports whether one of the tasks lives although it has ended, or is forgotten, as far as the store knows.
+func (o *Orchestrator) undead(states []driver.Status) bool {
+	return slices.ContainsFunc(states, func(s driver.Status) bool {
+		_, t := o.st.Task(s.TaskID)
+		return !s.State.Final() && (t == nil || t.State.Final())
+	})
 }
 
 // list compares what the driver runs with what the store knows.

@@ -215,8 +215,8 @@ func (p *operations) remove(l *link, app, task string) {
 	})
 }
 
-// cleanUp stops and removes what the store does not know.
-func (p *operations) cleanUp(l *link, task string) {
+// cleanUp stops and removes what should not be there, and then calls done.
+func (p *operations) cleanUp(l *link, task string, done func()) {
 	p.run(task, true, func(ctx context.Context) {
 		p.retry(ctx, "remove a stray", task, func() error {
 			ctx, cancel := context.WithTimeout(ctx, p.o.opt.KillGrace+slow)
@@ -226,6 +226,9 @@ func (p *operations) cleanUp(l *link, task string) {
 			}
 			return l.drv.Remove(ctx, task)
 		})
+		if ctx.Err() == nil {
+			done()
+		}
 	})
 }
 

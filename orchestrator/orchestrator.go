@@ -133,6 +133,9 @@ func (o *Orchestrator) Ready() error {
 
 // committed is told by the store of every commit.
 func (o *Orchestrator) committed(changes []store.Change) {
+	if o.opt.atCommit != nil {
+		o.opt.atCommit()
+	}
 	for _, c := range changes {
 		if c.Old != nil && c.New != nil && c.Old.Def == c.New.Def {
 			continue

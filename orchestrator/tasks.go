@@ -100,14 +100,10 @@ func sameAddresses(a, b []api.Address) bool {
 
 // end moves a task among the ended ones. One that was to go was killed, whatever its driver calls it.
 func (o *Orchestrator) end(tx *store.Tx, t *store.Task, state api.TaskState, message string, now time.Time) {
-	c := *t
-	c.State, c.Message, c.EndedAt = state, message, api.TimestampOf(now)
-	c.GoodIndex, c.GoodAt = 0, 0
-	if t.Kill != nil {
-		c.State, c.Message = api.TaskKilled, t.Kill.Reason
+	c := o.finish(tx, t, state, message, now)
+	if c.State == api.TaskKilled {
+		return
 	}
-	tx.EndTask(&c)
-	emitState(tx, &c, now)
 	a := tx.App(t.AppID).Clone()
 	if failing[c.State] && reconcile.Current(c.Version, a.Def) {
 		a.Backoff = raise(a.Backoff, a.Def, now, c.Message)
@@ -119,17 +115,22 @@ func (o *Orchestrator) end(tx *store.Tx, t *store.Task, state api.TaskState, mes
 		}
 	}
 	tx.PutApp(a)
-	if a.Def == nil && len(a.Tasks) == 0 {
-		tx.Emit(event(api.EventAppTerminated, now, a.ID, fields{"appId": a.ID}))
-	}
 }
 
-// drop ends a task through no fault of its own: no backoff, no failure.
-func (o *Orchestrator) drop(tx *store.Tx, t *store.Task, message string, now time.Time) {
+// finish is end without anybody to blame: no backoff, no failure. It returns the ended task.
+func (o *Orchestrator) finish(tx *store.Tx, t *store.Task, state api.TaskState, message string, now time.Time) *store.Task {
 	c := *t
-	c.State, c.Message, c.EndedAt = api.TaskDropped, message, api.TimestampOf(now)
+	c.State, c.Message, c.EndedAt = state, message, api.TimestampOf(now)
+	c.GoodIndex, c.GoodAt = 0, 0
+	if t.Kill != nil {
+		c.State, c.Message = api.TaskKilled, t.Kill.Reason
+	}
 	tx.EndTask(&c)
 	emitState(tx, &c, now)
+	if a := tx.App(t.AppID); a.Def == nil && len(a.Tasks) == 0 {
+		tx.Emit(event(api.EventAppTerminated, now, a.ID, fields{"appId": a.ID}))
+	}
+	return &c
 }
 
 // raise makes the next launch wait longer (marathon-api.md section 11.6).

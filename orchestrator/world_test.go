@@ -40,6 +40,9 @@ type world struct {
 	sick   map[string]bool // apps and tasks whose probes fail
 	events []api.Event
 	ids    int
+
+	deadIn int           // commits until the orchestrator stands still, as if it were dead; 0: never
+	dead   chan struct{} // closed to let it go on
 }
 
 // inWorld runs test in a bubble of fake time.
@@ -50,7 +53,7 @@ func inWorld(t *testing.T, test func(w *world)) {
 		defer w.host.Close()
 		w.opt = Options{
 			DataDir: w.dir, Seed: 1, noSync: true, NewID: w.id, probe: w.probe,
-			ProbePort: func(Agent, int, string) error { return nil },
+			ProbePort: func(Agent, int, string) error { return nil }, atCommit: w.atCommit,
 			Agents: []Agent{{
 				ID: "a1", Host: "node1", IP: "127.0.0.1", CPUs: 100, Mem: 100000, Disk: 1000,
 				Drivers: map[driver.Kind]driver.Driver{driver.KindProcess: fake.New(w.host)},
@@ -87,6 +90,25 @@ func (w *world) setSick(name string, sick bool) {
 	w.sick[name] = sick
 }
 
+// dieAfter makes the orchestrator stand still after so many commits more.
+func (w *world) dieAfter(commits int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deadIn, w.dead = commits, make(chan struct{})
+}
+
+func (w *world) atCommit() {
+	w.mu.Lock()
+	dead := w.dead
+	if w.deadIn--; w.deadIn != 0 {
+		dead = nil
+	}
+	w.mu.Unlock()
+	if dead != nil {
+		<-dead
+	}
+}
+
 // boot starts an orchestrator on the world's directory and records its events.
 func (w *world) boot() {
 	w.t.Helper()
@@ -110,18 +132,40 @@ func (w *world) boot() {
 		}
 	})
 	w.o = o
-	w.stop = func() { cancel(); all.Wait() }
+	w.stop = func() {
+		cancel()
+		w.mu.Lock()
+		if w.dead != nil {
+			close(w.dead)
+			w.dead = nil
+		}
+		w.mu.Unlock()
+		all.Wait()
+	}
 	synctest.Wait()
 }
 
 // crash starts another orchestrator on what the file holds right now, as after kill -9.
 func (w *world) crash() {
 	w.t.Helper()
+	data := w.file()
+	w.stop()
+	w.bootFrom(data)
+}
+
+// file reads the state file.
+func (w *world) file() []byte {
+	w.t.Helper()
 	data, err := os.ReadFile(filepath.Join(w.dir, StateFile))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.stop()
+	return data
+}
+
+// bootFrom starts an orchestrator on a copy of a state file.
+func (w *world) bootFrom(data []byte) {
+	w.t.Helper()
 	w.dir = w.t.TempDir()
 	if err := os.WriteFile(filepath.Join(w.dir, StateFile), data, 0o600); err != nil {
 		w.t.Fatal(err)

@@ -11,7 +11,9 @@ func TestWhenAKilledTaskMayBeStopped(t *testing.T) {
 	lb := func(index uint64, sessions int) Follower {
 		return Follower{Name: "lb", Balances: true, Index: index, Sessions: map[string]int{"t": sessions}}
 	}
-	dns := func(index uint64) Follower { return Follower{Name: "dns", Index: index, Sessions: map[string]int{"t": 9}} }
+	dns := func(index uint64) Follower {
+		return Follower{Name: "dns", Index: index, Sessions: map[string]int{"t": 9}}
+	}
 	tests := []struct {
 		rule      string
 		followers []Follower

@@ -65,6 +65,8 @@ func (d *Driver) Start(ctx context.Context, spec driver.Spec) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
+	case err == nil && t.status.State.Final(): // End came first
+		return fmt.Errorf("start task %s: it ended: %s", spec.TaskID, t.status.Message)
 	case err == nil && h.away:
 		err = ErrAway
 	case err == nil:
