@@ -69,6 +69,10 @@ type LB struct {
 	redo  chan string // reasons to render and apply again
 	watch chan struct{}
 
+	certNews chan struct{} // something happened to certificate files
+	certDirs chan []string // where to look
+	certs    certificates
+
 	builder   *model.Builder
 	templates *templateSet // in use
 	candidate *templateSet // to be tried
@@ -101,13 +105,16 @@ func New(opt Options) *LB {
 		opt: opt, log: opt.Log, builder: model.NewBuilder(opt.Model), guilty: map[string]verdict{},
 		wake: make(chan struct{}, 1), hup: make(chan chan error), usr1: make(chan chan error),
 		redo: make(chan string, 1), watch: make(chan struct{}, 1),
-		retry: time.NewTimer(time.Hour),
+		retry:    time.NewTimer(time.Hour),
+		certNews: make(chan struct{}, 1), certDirs: make(chan []string, 1),
 	}
+	l.certs.standIn = map[string][]string{}
+	l.opt.Render.Replace = l.certs.replace
 	l.retry.Stop()
 	l.metrics = newMetrics(l)
 	l.drain = newDrainer(l)
 	l.files = newPersister(l)
-	l.templates = newTemplateSet(opt.Render, nil)
+	l.templates = newTemplateSet(l.opt.Render, nil)
 	return l
 }
 
@@ -122,6 +129,7 @@ func (l *LB) Run(ctx context.Context) error {
 	group.Go(func() { l.follow(ctx) })
 	group.Go(func() { l.drain.run(ctx) })
 	group.Go(func() { l.files.run(ctx) })
+	group.Go(func() { l.watchCertificates(ctx) })
 	if l.opt.TemplateDir != "" {
 		group.Go(func() { l.watchTemplates(ctx) })
 	}
@@ -150,6 +158,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.step(ctx)
 		case <-leftovers.C:
 			l.removeLeftovers(ctx)
+		case <-l.certNews:
+			l.swapCertificates(ctx)
 		case done := <-l.hup:
 			done <- l.resync(ctx)
 		case done := <-l.usr1:

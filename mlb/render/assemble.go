@@ -195,5 +195,12 @@ func (r *Renderer) certificates(fragments []*Fragment) []string {
 			list = append(list, c)
 		}
 	}
-	return list
+	if r.opt.Replace == nil {
+		return list
+	}
+	var usable []string
+	for _, c := range list {
+		usable = append(usable, r.opt.Replace(c)...)
+	}
+	return usable
 }

@@ -38,6 +38,9 @@ type Options struct {
 	// Certificates are files and directories for the https port, the first one being the default. Without any the
 	// https port is not opened.
 	Certificates []string
+	// Replace gives what stands in for a certificate that cannot be used at present; the path itself where it can, nothing
+	// where there is no replacement. nil replaces none. It must be safe for use by several goroutines.
+	Replace func(path string) []string
 
 	// DefaultOptions are the option lines of the defaults section; nil stands for redispatch, http-server-close and
 	// dontlognull.
