@@ -252,7 +252,7 @@ func (l *LB) reload(ctx context.Context) error {
 	return nil
 }
 
-var mapNames = []string{render.AppMap, render.DomainMap, render.PathMap, render.RedirectMap}
+var mapNames = []string{render.AppMap, render.CertList, render.DomainMap, render.PathMap, render.RedirectMap}
 
 // MapNames are the files that belong to a configuration.
 func MapNames() []string { return mapNames }

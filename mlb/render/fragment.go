@@ -75,10 +75,7 @@ func (r *Renderer) frontend(b *bytes.Buffer, s *model.Service) (string, error) {
 	}
 	cert, options := "", ""
 	if s.SSLCert != "" {
-		list := []string{s.SSLCert}
-		if r.opt.Replace != nil {
-			list = r.opt.Replace(s.SSLCert)
-		}
+		list := r.usable(s.SSLCert)
 		if len(list) == 0 {
 			return "", templateError{"SSL_CERT", fmt.Errorf("certificate %s cannot be used", s.SSLCert)}
 		}

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,4 +123,83 @@ func TestCertificatesAreSwappedWithoutAReload(t *testing.T) {
 	shows(p[0], "own.test", 22)
 	shows(https, "a.test", 23)
 	l.within(5*time.Second, "nothing is left to tell", func() bool { return !strings.Contains(l.admin("/_mlb_problems"), "keeps") })
+}
+
+// asks opens the TLS port under one name and asks for a host, with a client certificate if there is one.
+func asks(port int, name, host string, client ...tls.Certificate) (int, error) {
+	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: name, Certificates: client}}}
+	req, err := http.NewRequest("GET", fmt.Sprintf("https://127.0.0.1:%d/", port), nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Host = host
+	r, err := c.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Body.Close()
+	return r.StatusCode, nil
+}
+
+func TestGroupHTTPSByVhost(t *testing.T) {
+	l := newLab(t)
+	dir := filepath.Dir(l.c.HAProxyConfig)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	putCertificate(t, in("first.pem"), "first.test", 1)
+	putCertificate(t, in("locked.pem"), "locked.test", 2)
+	putCertificate(t, in("own.pem"), "elsewhere.test", 3)
+	putCertificate(t, in("client.pem"), "client", 9) // its own authority
+	l.c.SSLCerts, l.c.GroupHTTPS = []string{in("first.pem"), in("locked.pem")}, true
+	p := freePorts(t, 3)
+	l.cluster.SetApps(
+		app("/open", p[0], map[string]string{"HAPROXY_0_VHOST": "open.test", "HAPROXY_0_SSL_CERT": in("own.pem")}, l.task("open")),
+		app("/locked", p[1], map[string]string{"HAPROXY_0_VHOST": "locked.test", "HAPROXY_0_SSL_CERT": in("locked.pem"),
+			"HAPROXY_0_BIND_OPTIONS": "maxconn 500 ca-file " + in("client.pem") + " verify required"}, l.task("locked")),
+		app("/byname", p[2], map[string]string{"HAPROXY_0_VHOST": "*.locked.test",
+			"HAPROXY_0_BIND_OPTIONS": "ssl-min-ver TLSv1.3"}, l.task("byname")),
+	)
+	l.up()
+	https := l.c.HTTPSPort
+	for name, want := range map[string]int64{"first.test": 1, "nobody.test": 1, "open.test": 3, "x.locked.test": 1} {
+		if got := serial(https, name); got != want {
+			t.Errorf("%s is shown certificate %d, want %d", name, got, want)
+		}
+	}
+	pair, err := tls.LoadX509KeyPair(in("client.pem"), in("client.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, err := asks(https, "open.test", "open.test"); code != 200 {
+		t.Errorf("open: %d, %v", code, err)
+	}
+	if code, err := asks(https, "locked.test", "locked.test"); err == nil {
+		t.Errorf("without a client certificate: %d", code)
+	}
+	if code, err := asks(https, "locked.test", "locked.test", pair); code != 200 {
+		t.Errorf("with a client certificate: %d, %v", code, err)
+	}
+	if code, err := asks(https, "open.test", "locked.test"); code != 421 {
+		t.Errorf("let in as open.test, then asking for locked.test: %d, %v", code, err)
+	}
+	if code, err := asks(https, "", "locked.test"); code != 421 {
+		t.Errorf("let in without a name, then asking for locked.test: %d, %v", code, err)
+	}
+	if got := l.admin("/_mlb_problems"); !strings.Contains(got, "maxconn 500") {
+		t.Errorf("problems: %s", got)
+	}
+	// Another host with TLS of its own: one reload, and all goes on.
+	l.cluster.SetApp(app("/open", p[0], map[string]string{"HAPROXY_0_VHOST": "open.test,more.test", "HAPROXY_0_SSL_CERT": in("own.pem")},
+		l.task("open")))
+	l.within(5*time.Second, "more.test has the certificate", func() bool { return serial(https, "more.test") == 3 })
+	if code, err := asks(https, "locked.test", "locked.test"); err == nil {
+		t.Errorf("without a client certificate: %d", code)
+	}
+	// Its content changes without one.
+	pids := l.admin("/_haproxy_getpids")
+	putCertificate(t, in("own.pem"), "elsewhere.test", 4)
+	l.within(5*time.Second, "the new certificate is shown", func() bool { return serial(https, "more.test") == 4 })
+	if now := l.admin("/_haproxy_getpids"); now != pids {
+		t.Errorf("processes %q, then %q: want no reload", pids, now)
+	}
 }
