@@ -71,6 +71,13 @@ func (l *LB) pids(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	procs, err := l.opt.Proxy.Procs(ctx)
+	for err != nil && ctx.Err() == nil { // the master does not answer while it starts itself anew at a reload
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+			procs, err = l.opt.Proxy.Procs(ctx)
+		}
+	}
 	if err != nil {
 		http.Error(w, "haproxy does not answer: "+err.Error(), http.StatusInternalServerError)
 		return

@@ -1,203 +1,239 @@
 package mlb
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"io"
+	"encoding/hex"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
+	"github.com/google/renameio/v2"
+
+	"berth/mlb/certs"
 	"berth/mlb/haproxy"
 	"berth/mlb/model"
 	"berth/mlb/plan"
 )
 
-// certificates keeps HAProxy's certificates in step with the files: a file with new content goes over the Runtime API, a file
-// more or less in a directory takes a reload. The loop owns it.
+// certificates keeps what HAProxy serves TLS with in step with the files. All fields are the loop's.
 type certificates struct {
-	files  map[string][sha256.Size]byte // by path; what HAProxy has loaded
-	before map[string][]byte            // as read just before a reload
+	named []string  // in the running configuration
+	have  certs.Set // as HAProxy has them
+	// standIn are the files in the place of a certificate, or a directory of them, that cannot be used at present.
+	standIn map[string][]string
 }
 
-const (
-	maxCertificate  = 1 << 20  // bytes of a file looked at
-	maxSent         = 10 << 10 // bytes of a file that fits into one command
-	maxCertificates = 10000
-)
+// certPoll is how often certificate files are looked at where no event comes, such as on network file systems.
+const certPoll = time.Minute
 
-// readCertificates reads all certificate files below paths, which are files or directories.
-func readCertificates(paths []string) map[string][]byte {
-	found := map[string][]byte{}
-	for _, path := range paths {
-		entries, err := os.ReadDir(path)
-		if err != nil {
-			entries = nil
-			if text, ok := readSmall(path); ok {
-				found[path] = text
-			}
-		}
-		for _, e := range entries[:min(len(entries), maxCertificates)] {
-			name := e.Name()
-			if strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".key") || strings.HasSuffix(name, ".issuer") ||
-				strings.HasSuffix(name, ".ocsp") || strings.HasSuffix(name, ".sctl") {
-				continue // HAProxy reads these beside a certificate, not as one
-			}
-			if text, ok := readSmall(filepath.Join(path, name)); ok {
-				found[filepath.Join(path, name)] = text
-			}
-		}
+// noteCertificates looks at the certificates of what HAProxy does now: after a reload it has read them just now; a HAProxy
+// that was taken over may have read them long ago and gets them all once.
+func (l *LB) noteCertificates(ctx context.Context, loaded bool) {
+	c := &l.certs
+	c.named = certs.Named(l.state.Output.Config, func(file string) []byte {
+		text, _ := os.ReadFile(file) // one that cannot be read lists nothing
+		return text
+	})
+	c.have = certs.Set{}
+	if loaded {
+		c.have = certs.Scan(c.named)
+	} else {
+		l.swapCertificates(ctx)
 	}
-	return found
+	select {
+	case <-l.certDirs:
+	default:
+	}
+	l.certDirs <- certs.Dirs(slices.Concat(c.named, slices.Collect(maps.Keys(c.standIn))))
 }
 
-func readSmall(path string) ([]byte, bool) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, false
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, false
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxCertificate))
-	return text, err == nil
-}
-
-// loaded remembers the content of the files as HAProxy has read them.
-func (c *certificates) loaded(now map[string][]byte) {
-	c.files = make(map[string][sha256.Size]byte, len(now))
-	for path, text := range now {
-		c.files[path] = sha256.Sum256(text)
-	}
-}
-
-// change says what HAProxy must be told: commands, or that a reload is needed. Files that are no certificates (a write half
-// done) are passed over until they are.
-func (c *certificates) change(now map[string][]byte) (commands []plan.Command, reload bool) {
-	for _, path := range slices.Sorted(maps.Keys(now)) {
-		text := now[path]
-		known, ok := c.files[path]
-		if ok && known == sha256.Sum256(text) {
-			continue
-		}
-		if haproxy.CheckCertificate(path) != nil {
-			continue
-		}
-		if !ok || len(text) > maxSent {
-			reload = true
-			continue
-		}
-		commands = append(commands,
-			plan.Command{Line: "set ssl cert " + path, Payload: payload(text),
-				Want: []string{"Transaction created", "Transaction updated"}},
-			plan.Command{Line: "commit ssl cert " + path, Want: []string{"Committing"}})
-	}
-	for path := range c.files {
-		if _, ok := now[path]; !ok {
-			reload = true
-		}
-	}
-	return commands, reload
-}
-
-// payload is a PEM text without empty lines, which would end a command.
-func payload(text []byte) string {
-	var b strings.Builder
-	for line := range bytes.Lines(text) {
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			b.Write(line)
-			b.WriteByte('\n')
-		}
-	}
-	return b.String()
-}
-
-// certificatePaths lists what HAProxy reads certificates from: the operator's, and those that services bring.
-func (l *LB) certificatePaths() []string {
-	paths := slices.Clone(l.opt.Render.Certificates)
-	if l.state.Model != nil {
-		paths = append(paths, certificatesOf(l.state.Model)...)
-	}
-	slices.Sort(paths)
-	return slices.Compact(paths)
-}
-
-func certificatesOf(m *model.Model) []string {
-	var paths []string
-	for _, s := range m.Services {
-		if s.SSLCert != "" {
-			paths = append(paths, s.SSLCert)
-		}
-	}
-	return paths
-}
-
-// noteCertificates remembers what HAProxy has loaded. Of a HAProxy that was taken over nobody knows how old its certificates
-// are, so it is told all of them once.
-func (l *LB) noteCertificates(r haproxy.Result) {
-	switch {
-	case r.Rung == plan.Reload:
-		l.certs.loaded(l.certs.before)
-	case l.certs.files == nil:
-		l.certs.files = map[string][sha256.Size]byte{}
-		for path := range readCertificates(l.certificatePaths()) {
-			l.certs.files[path] = [sha256.Size]byte{}
-		}
-		select {
-		case l.renew <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// renewCertificates brings changed files to HAProxy.
-func (l *LB) renewCertificates(ctx context.Context) {
+// swapCertificates gives HAProxy the certificates that changed.
+func (l *LB) swapCertificates(ctx context.Context) {
 	if l.state.Output == nil {
 		return
 	}
-	now := readCertificates(l.certificatePaths())
-	commands, reload := l.certs.change(now)
-	if len(commands) == 0 && !reload {
+	c := &l.certs
+	watched := slices.Concat(c.named, slices.Collect(maps.Keys(c.standIn)))
+	l.reportCertificates(certs.Scan(watched))
+	want := certs.Scan(c.named)
+	if l.readmit() {
+		return
+	}
+	commands, reason := certs.Diff(c.have, want)
+	if len(commands) == 0 && reason == "" {
+		c.have = certs.Merge(c.have, want)
 		return
 	}
 	began := time.Now()
-	if !reload {
+	if reason == "" {
 		if _, err := l.opt.Proxy.Send(ctx, commands); err != nil {
-			l.log.Warn("certificates not taken over the Runtime API, reloading instead", "err", err)
-			reload = true
+			reason = "certificates could not be swapped: " + err.Error()
 		}
 	}
-	if reload {
-		if err := l.reload(ctx); err != nil {
-			l.failed(err)
-			return
-		}
+	if reason == "" {
+		c.have = certs.Merge(c.have, want)
+		l.log.Info("certificates swapped", "commands", len(commands), "took", time.Since(began))
+		l.metrics.applied(haproxy.Result{Rung: plan.Runtime, Commands: len(commands)}, time.Since(began))
+		return
 	}
-	l.certs.loaded(now)
-	l.log.Info("certificates renewed", "files", len(now), "commands", len(commands), "reload", reload, "took", time.Since(began))
+	l.log.Info("reloading for certificates", "reason", reason)
+	if err := l.opt.Proxy.Persist(ctx, *l.state.Output, l.templates.sections(l.state.Output)); err != nil {
+		l.log.Error("files not written", "err", err)
+		return
+	}
+	if l.reload(ctx) == nil {
+		c.have = certs.Merge(c.have, want)
+	}
 }
 
-// watchCertificates asks for renewCertificates when a directory changes in which certificates lie.
-func (l *LB) watchCertificates(ctx context.Context) {
-	for ctx.Err() == nil {
-		err := watchAny(ctx, l.opt.Render.Certificates, func() {
-			select {
-			case l.renew <- struct{}{}:
-			default:
-			}
+// reportCertificates shows which files cannot be used.
+func (l *LB) reportCertificates(s certs.Set) {
+	var found []model.Problem
+	for path, err := range s.Bad {
+		found = append(found, model.Problem{
+			Severity: model.SeverityError, Field: "certificate", Value: model.Shorten(path),
+			Reason: "HAProxy keeps what it has of this certificate: " + model.Shorten(err.Error()),
 		})
-		if ctx.Err() != nil {
-			return
+	}
+	l.mu.Lock()
+	l.status.certProblems = found
+	l.mu.Unlock()
+	for _, p := range found {
+		l.log.Error("certificate not used", "path", p.Value, "reason", p.Reason)
+	}
+}
+
+// standIns finds certificates of an attempt that cannot be used and puts the last good ones in their place: with them
+// HAProxy would refuse every configuration, whatever it is about. It says whether there was anything new.
+func (l *LB) standIns(a *attempt) bool {
+	named := certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) })
+	changed := false
+	for _, path := range named {
+		s := certs.Scan([]string{path})
+		if len(s.Bad) == 0 {
+			continue
 		}
-		l.log.Error("certificates not watched", "err", err)
+		list := slices.Sorted(maps.Keys(s.Files))
+		for bad := range s.Bad {
+			if file := l.lastGood(bad); file != "" {
+				list = append(list, file)
+			}
+		}
+		slices.Sort(list)
+		if was, ok := l.certs.standIn[path]; !ok || !slices.Equal(was, list) {
+			l.certs.standIn[path], changed = list, true
+		}
+	}
+	if changed {
+		l.reportCertificates(certs.Scan(named))
+		l.renderAnew()
+	}
+	return changed
+}
+
+// lastGood writes what HAProxy has of a certificate to a file of our own and returns its path, "" if it has nothing.
+func (l *LB) lastGood(path string) string {
+	f, ok := l.certs.have.Files[path]
+	if !ok || f.Companions {
+		return ""
+	}
+	file := filepath.Join(l.opt.Render.MapDir, "last-good", hex.EncodeToString(f.Sum[:8])+".pem")
+	err := os.MkdirAll(filepath.Dir(file), 0o700)
+	if err == nil {
+		err = renameio.WriteFile(file, f.Text, 0o600)
+	}
+	if err != nil {
+		l.log.Error("last good certificate not kept", "path", path, "err", err)
+		return ""
+	}
+	return file
+}
+
+// readmit gives up stand-ins of certificates that can be used again, by another pass.
+func (l *LB) readmit() bool {
+	good := false
+	for path := range l.certs.standIn {
+		if s := certs.Scan([]string{path}); len(s.Bad) == 0 {
+			delete(l.certs.standIn, path)
+			good = true
+		}
+	}
+	if good {
+		l.renderAnew()
+		l.nudge("a certificate can be used again")
+	}
+	return good
+}
+
+// renderAnew drops what was rendered with other certificates.
+func (l *LB) renderAnew() {
+	l.templates = newTemplateSet(l.opt.Render, l.templates.texts)
+	if l.candidate != nil {
+		l.candidate = newTemplateSet(l.opt.Render, l.candidate.texts)
+	}
+}
+
+// replace is for render.Options.
+func (c *certificates) replace(path string) []string {
+	if list, ok := c.standIn[path]; ok {
+		return list
+	}
+	return []string{path}
+}
+
+// watchCertificates tells the loop whenever something happens in a directory with certificates.
+func (l *LB) watchCertificates(ctx context.Context) {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		l.log.Error("certificates are looked at from time to time only", "every", certPoll, "err", err)
+		w = &fsnotify.Watcher{} // without events
+	} else {
+		defer w.Close()
+	}
+	poll := time.NewTicker(certPoll)
+	defer poll.Stop()
+	quiet := time.NewTimer(time.Hour)
+	quiet.Stop()
+	defer quiet.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-		case <-time.After(10 * time.Second):
+			return
+		case dirs := <-l.certDirs:
+			if err == nil {
+				l.watchDirs(w, dirs)
+			}
+		case <-w.Events:
+			quiet.Reset(settle)
+		case err := <-w.Errors:
+			l.log.Warn("watching certificates", "err", err)
+		case <-quiet.C:
+			l.certsChanged()
+		case <-poll.C:
+			l.certsChanged()
+		}
+	}
+}
+
+func (l *LB) certsChanged() {
+	select {
+	case l.certNews <- struct{}{}:
+	default:
+	}
+}
+
+func (l *LB) watchDirs(w *fsnotify.Watcher, dirs []string) {
+	for _, have := range w.WatchList() {
+		if !slices.Contains(dirs, have) {
+			_ = w.Remove(have)
+		}
+	}
+	for _, dir := range dirs {
+		if err := w.Add(dir); err != nil {
+			l.log.Warn("directory of certificates not watched", "dir", dir, "err", err)
 		}
 	}
 }

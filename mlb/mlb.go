@@ -68,7 +68,10 @@ type LB struct {
 	usr1  chan chan error
 	redo  chan string // reasons to render and apply again
 	watch chan struct{}
-	renew chan struct{} // certificate files changed
+
+	certNews chan struct{} // something happened to certificate files
+	certDirs chan []string // where to look
+	certs    certificates
 
 	builder   *model.Builder
 	templates *templateSet        // in use
@@ -78,8 +81,7 @@ type LB struct {
 	tried     *client.Snapshot // in the last attempt
 	state     plan.State       // what HAProxy does
 	force     string           // reason for a reload whatever the plan says
-	certs     certificates
-	failures  int // in a row
+	failures  int              // in a row
 	retry     *time.Timer
 
 	mu       sync.Mutex
@@ -103,14 +105,17 @@ func New(opt Options) *LB {
 	l := &LB{
 		opt: opt, log: opt.Log, builder: model.NewBuilder(opt.Model), guilty: map[string]verdict{}, held: map[string]*unbound{},
 		wake: make(chan struct{}, 1), hup: make(chan chan error), usr1: make(chan chan error),
-		redo: make(chan string, 1), watch: make(chan struct{}, 1), renew: make(chan struct{}, 1),
-		retry: time.NewTimer(time.Hour),
+		redo: make(chan string, 1), watch: make(chan struct{}, 1),
+		retry:    time.NewTimer(time.Hour),
+		certNews: make(chan struct{}, 1), certDirs: make(chan []string, 1),
 	}
+	l.certs.standIn = map[string][]string{}
+	l.opt.Render.Replace = l.certs.replace
 	l.retry.Stop()
 	l.metrics = newMetrics(l)
 	l.drain = newDrainer(l)
 	l.files = newPersister(l)
-	l.templates = newTemplateSet(opt.Render, nil)
+	l.templates = newTemplateSet(l.opt.Render, nil)
 	return l
 }
 
@@ -125,11 +130,9 @@ func (l *LB) Run(ctx context.Context) error {
 	group.Go(func() { l.follow(ctx) })
 	group.Go(func() { l.drain.run(ctx) })
 	group.Go(func() { l.files.run(ctx) })
+	group.Go(func() { l.watchCertificates(ctx) })
 	if l.opt.TemplateDir != "" {
 		group.Go(func() { l.watchTemplates(ctx) })
-	}
-	if len(l.opt.Render.Certificates) > 0 {
-		group.Go(func() { l.watchCertificates(ctx) })
 	}
 	return l.loop(ctx)
 }
@@ -154,10 +157,10 @@ func (l *LB) loop(ctx context.Context) error {
 			l.unwritten(ctx, failed)
 		case <-l.retry.C:
 			l.step(ctx)
-		case <-l.renew:
-			l.renewCertificates(ctx)
 		case <-leftovers.C:
 			l.removeLeftovers(ctx)
+		case <-l.certNews:
+			l.swapCertificates(ctx)
 		case done := <-l.hup:
 			done <- l.resync(ctx)
 		case done := <-l.usr1:
@@ -257,7 +260,7 @@ func (l *LB) reload(ctx context.Context) error {
 	return nil
 }
 
-var mapNames = []string{render.AppMap, render.DomainMap, render.PathMap, render.RedirectMap}
+var mapNames = []string{render.AppMap, render.CertList, render.DomainMap, render.PathMap, render.RedirectMap}
 
 // MapNames are the files that belong to a configuration.
 func MapNames() []string { return mapNames }

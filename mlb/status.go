@@ -33,6 +33,7 @@ type Status struct {
 
 	problems         []model.Problem
 	templateProblems []model.Problem
+	certProblems     []model.Problem
 }
 
 // Change is one applied plan.
@@ -92,7 +93,7 @@ func (l *LB) notReady(s Status) string {
 func (l *LB) Problems() []model.Problem {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append(slices.Clone(l.status.templateProblems), l.status.problems...)
+	return slices.Concat(l.status.templateProblems, l.status.certProblems, l.status.problems)
 }
 
 // publish makes the problems of an attempt visible, and logs those that are new.

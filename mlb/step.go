@@ -3,6 +3,7 @@ package mlb
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"berth/mlb/haproxy"
@@ -50,7 +51,7 @@ func (l *LB) step(ctx context.Context) {
 		l.again(err)
 		return
 	}
-	l.applied(a, p, result, time.Since(began))
+	l.applied(ctx, a, p, result, time.Since(began))
 }
 
 // try applies an attempt. While HAProxy refuses it, the reason is looked for: new templates are given up, guilty apps are
@@ -74,6 +75,9 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 			}
 			return result, p, err
 		}
+		if l.standIns(a) {
+			continue
+		}
 		if l.candidate != nil && l.templatesToBlame(ctx, a) {
 			l.rejectTemplates(refused)
 			continue
@@ -92,19 +96,19 @@ func (l *LB) apply(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, 
 	if l.force != "" {
 		p = plan.Plan{Rung: plan.Reload, Reasons: append([]string{l.force}, p.Reasons...)}
 	}
-	if p.Rung == plan.Reload {
-		l.certs.before = readCertificates(append(l.certificatePaths(), certificatesOf(a.model)...))
-	}
 	result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
 	return result, p, err
 }
 
 // applied takes note of success and tells everyone.
-func (l *LB) applied(a *attempt, p plan.Plan, r haproxy.Result, took time.Duration) {
+func (l *LB) applied(ctx context.Context, a *attempt, p plan.Plan, r haproxy.Result, took time.Duration) {
 	leftover := l.leftover(a.out, r)
+	first := l.state.Output == nil
 	l.state = plan.State{Model: a.model, Output: a.out, Leftover: leftover}
 	l.force, l.failures = "", 0
-	l.noteCertificates(r)
+	if first || r.Rung == plan.Reload {
+		l.noteCertificates(ctx, r.Rung == plan.Reload)
+	}
 	l.drain.set(a.snapshot.Index, a.model)
 	if r.Pending {
 		l.files.put(*a.out, a.sections)
@@ -195,4 +199,14 @@ func (l *LB) removeLeftovers(ctx context.Context) {
 		}
 	}
 	l.state.Leftover = left
+}
+
+// mapData is the text of a file of an attempt.
+func mapData(a *attempt, file string) []byte {
+	for _, m := range a.out.Maps {
+		if m.Name == filepath.Base(file) {
+			return m.Data
+		}
+	}
+	return nil
 }

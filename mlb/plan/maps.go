@@ -35,9 +35,27 @@ func (d *diff) maps(from, to []render.Map) {
 		was[m.Name] = m.Data
 	}
 	for _, m := range to {
+		if m.Name == render.CertList {
+			continue // see certList
+		}
 		if data, ok := was[m.Name]; ok && !bytes.Equal(data, m.Data) {
 			d.mapFile(path.Join(d.opt.MapDir, m.Name), entries(data), entries(m.Data))
 		}
+	}
+}
+
+// certList compares the list of certificates by virtual host: HAProxy reads it when it starts.
+func (d *diff) certList(from, to []render.Map) {
+	text := func(list []render.Map) []byte {
+		for _, m := range list {
+			if m.Name == render.CertList {
+				return m.Data
+			}
+		}
+		return nil
+	}
+	if was, now := text(from), text(to); was != nil && now != nil && !bytes.Equal(was, now) {
+		d.because("certificates or TLS options of virtual hosts changed")
 	}
 }
 

@@ -108,6 +108,7 @@ func Make(from, to State, opt Options) Plan {
 	}
 	d.shared(from.Output.Shared, to.Output.Shared)
 	d.fragments(from.Output.Fragments, to.Output.Fragments)
+	d.certList(from.Output.Maps, to.Output.Maps)
 	if len(d.reasons) > 0 {
 		return Plan{Rung: Reload, Commands: d.drains, Reasons: shorten(d.reasons)}
 	}

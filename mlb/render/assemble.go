@@ -14,20 +14,28 @@ import (
 )
 
 // assemble puts the configuration together, in the order of marathon-lb.md section 9.1, and marks it.
-func (r *Renderer) assemble(out *Output, own *ownRules) {
+func (r *Renderer) assemble(out *Output, own *ownRules) []model.Problem {
 	head := Section{"head", r.head()}
 	shared := []Section{}
 	if !r.opt.NoHTTP {
 		shared = append(shared, Section{"http", r.httpFrontend(own)})
 	}
 	shared = append(shared, Section{"appid", r.appIDFrontend(own)})
+	var found []model.Problem
 	if certs := r.certificates(out.Fragments); len(certs) > 0 && !r.opt.NoHTTP {
-		shared = append(shared, Section{"https", r.httpsFrontend(own, certs)})
+		var g grouped
+		g, found = r.groupHTTPS(out.Fragments, certs)
+		if len(g.list) > 0 {
+			out.Maps = append(slices.Clone(out.Maps), Map{CertList, g.list})
+			slices.SortFunc(out.Maps, func(a, b Map) int { return strings.Compare(a.Name, b.Name) })
+		}
+		shared = append(shared, Section{"https", r.httpsFrontend(own, certs, g)})
 	}
 	steering := r.global("")
 	out.Marker = marker(head.Text, steering, shared, out.Fragments)
 	out.Shared = append([]Section{head, {"global", steering}}, shared...)
 	out.Config = join(out, r.global(out.Marker), shared)
+	return found
 }
 
 // marker sums up everything that HAProxy is told.
@@ -161,13 +169,16 @@ func (r *Renderer) httpFrontend(own *ownRules) string {
 		own.http.rules + own.http.before + r.text("MAP_HTTP_FRONTEND_ACL", dir) + own.http.after
 }
 
-func (r *Renderer) httpsFrontend(own *ownRules, certs []string) string {
+func (r *Renderer) httpsFrontend(own *ownRules, certs []string, g grouped) string {
 	dir := r.opt.MapDir
 	list := "crt " + strings.Join(certs, " crt ")
+	if len(g.list) > 0 { // first, so that nothing goes before what it says of a host
+		list = "crt-list " + dir + "/" + CertList + " " + list
+	}
 	return r.text("HTTPS_FRONTEND_HEAD", list, r.bind(r.opt.HTTPSPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
-		own.https.rules + own.https.before + r.text("MAP_HTTPS_FRONTEND_ACL", "", dir) + own.https.after
+		g.guards + own.https.rules + own.https.before + r.text("MAP_HTTPS_FRONTEND_ACL", "", dir) + own.https.after
 }
 
 func (r *Renderer) appIDFrontend(own *ownRules) string {
@@ -184,7 +195,7 @@ func (r *Renderer) certificates(fragments []*Fragment) []string {
 	}
 	var own []string
 	for _, f := range fragments {
-		if s := f.Service; s.SSLCert != "" && s.Mode == model.HTTP && len(s.VHosts) > 0 {
+		if s := f.Service; s.SSLCert != "" && s.Mode == model.HTTP && len(s.VHosts) > 0 && !r.opt.GroupHTTPS {
 			own = append(own, s.SSLCert)
 		}
 	}
@@ -195,5 +206,9 @@ func (r *Renderer) certificates(fragments []*Fragment) []string {
 			list = append(list, c)
 		}
 	}
-	return list
+	var usable []string
+	for _, c := range list {
+		usable = append(usable, r.usable(c)...)
+	}
+	return usable
 }

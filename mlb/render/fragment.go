@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -74,7 +75,11 @@ func (r *Renderer) frontend(b *bytes.Buffer, s *model.Service) (string, error) {
 	}
 	cert, options := "", ""
 	if s.SSLCert != "" {
-		cert = " ssl crt " + s.SSLCert
+		list := r.usable(s.SSLCert)
+		if len(list) == 0 {
+			return "", templateError{"SSL_CERT", fmt.Errorf("certificate %s cannot be used", s.SSLCert)}
+		}
+		cert = " ssl crt " + strings.Join(list, " crt ")
 	}
 	if s.BindOptions != "" {
 		options = " " + s.BindOptions

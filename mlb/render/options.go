@@ -38,6 +38,15 @@ type Options struct {
 	// Certificates are files and directories for the https port, the first one being the default. Without any the
 	// https port is not opened.
 	Certificates []string
+	// GroupHTTPS gives each virtual host on the https port the certificates and TLS options of its services' own ports:
+	// SSL_CERT and BIND_OPTIONS (marathon-lb.md section 10.5).
+	GroupHTTPS bool
+	// CertificateFor names the one of the operator's files that is for a host, "" for the default one. nil takes the first of
+	// Certificates.
+	CertificateFor func(host string) string
+	// Replace gives what stands in for a certificate that cannot be used at present; the path itself where it can, nothing
+	// where there is no replacement. nil replaces none. It must be safe for use by several goroutines.
+	Replace func(path string) []string
 
 	// DefaultOptions are the option lines of the defaults section; nil stands for redispatch, http-server-close and
 	// dontlognull.

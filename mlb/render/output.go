@@ -49,6 +49,7 @@ const (
 	PathMap     = "path2backend.map"   // host and path prefix → backend
 	RedirectMap = "redirect2https.map" // backend → "https" where port 80 redirects
 	AppMap      = "app2backend.map"    // app id, lower case → backend
+	CertList    = "certificates.list"  // no map: the crt-list of the https port, where virtual hosts have TLS of their own
 )
 
 // Map is one map file of HAProxy: lines of a key and a value, sorted by key; no key appears twice.

@@ -161,8 +161,7 @@ func (r *Renderer) Render(m *model.Model) (*Output, []model.Problem) {
 	rules, more := r.ownRules(m, missing)
 	found = append(found, more...)
 	out.Maps = r.mapFiles(m, missing, rules)
-	r.assemble(out, rules)
-	return out, found
+	return out, append(found, r.assemble(out, rules)...)
 }
 
 // templateError is an error with the template that caused it.

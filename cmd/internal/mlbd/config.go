@@ -40,6 +40,7 @@ type Config struct {
 	AppIDPort        int
 	DontBindHTTP     bool
 	SSLCerts         []string
+	GroupHTTPS       bool
 	User, Group      string // "auto" is haproxy when started by root and there is such a user
 	MaxConn          int    // 0: 50000, or what the limit of open files allows
 	HardStopAfter    time.Duration

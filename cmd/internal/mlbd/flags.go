@@ -62,6 +62,8 @@ func haproxyFlags(f *pflag.FlagSet, c *Config) {
 	f.BoolVar(&c.DontBindHTTP, "dont-bind-http-https", c.DontBindHTTP, "no ports for host names")
 	f.StringSliceVar(&c.SSLCerts, "ssl-certs", c.SSLCerts, "PEM `files` or directories for the TLS port, the first is the default\n"+
 		"(default: /etc/ssl/cert.pem if there is one, else self-signed)")
+	f.BoolVar(&c.GroupHTTPS, "group-https-by-vhost", c.GroupHTTPS, "HAPROXY_<n>_SSL_CERT and the TLS words of\n"+
+		"HAPROXY_<n>_BIND_OPTIONS hold for the virtual host on the TLS port, too: client certificates, for example")
 	f.StringVar(&c.User, "haproxy-user", c.User, "`user` HAProxy runs as once it has bound its ports; auto is haproxy if root\n"+
 		"starts it")
 	f.StringVar(&c.Group, "haproxy-group", c.Group, "`group` HAProxy runs as (default: the user's)")
@@ -107,7 +109,6 @@ var former = []struct {
 	{"sse", "s", "bool", "following the event stream is what mlb does; --once is the other mode"},
 	{"command", "c", "", "mlb runs and reloads HAProxy itself"},
 	{"haproxy-map", "", "bool", "routing by maps is what mlb does"},
-	{"group-https-by-vhost", "", "bool", "HAProxy picks certificates by name; per-host bind options are not supported"},
 	{"skip-config-cleanup", "", "bool", "apps that HAProxy refuses are always set aside"},
 	{"lru-cache-capacity", "", "1000", "there is no such cache"},
 	{"syslog-socket", "", "", "mlb logs to stderr; HAProxy's log target is --haproxy-log"},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"berth/cmd/internal/cli"
+	"berth/mlb/certs"
 	"berth/mlb/haproxy"
 	"berth/mlb/model"
 	"berth/mlb/render"
@@ -204,7 +205,8 @@ func (c Config) modelOptions() model.Options {
 func (c Config) renderOptions(dir string, certs []string) render.Options {
 	return render.Options{
 		Addr: c.BindAddress, StatsAddr: c.StatsAddress, HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort, StatsPort: c.StatsPort,
-		AppIDPort: c.AppIDPort, NoHTTP: c.DontBindHTTP, MapDir: dir, Certificates: certs, DefaultOptions: c.DefaultOptions,
+		AppIDPort: c.AppIDPort, NoHTTP: c.DontBindHTTP, MapDir: dir, Certificates: certs,
+		GroupHTTPS: c.GroupHTTPS, CertificateFor: certificateFor(certs), DefaultOptions: c.DefaultOptions,
 		MaxConn: c.MaxConn, HardStopAfter: c.HardStopAfter, CloseSpread: c.CloseSpread, MaxReloads: c.MaxReloads,
 		User: c.haproxyUser(), Group: c.Group, Log: c.HAProxyLog, AccessLog: c.AccessLog,
 	}
@@ -221,6 +223,19 @@ func (c Config) haproxyUser() string {
 		}
 	}
 	return ""
+}
+
+// certificateFor finds the certificate for a host among the operator's, as far as they can be read. The files are read at
+// most once a second.
+func certificateFor(list []string) func(string) string {
+	var set certs.Set
+	var read time.Time
+	return func(host string) string {
+		if time.Since(read) > time.Second {
+			set, read = certs.Scan(list), time.Now()
+		}
+		return certs.For(set, list, host)
+	}
 }
 
 // defaultCert is where marathon-lb kept its certificate.
