@@ -29,20 +29,14 @@ type certificates struct {
 // certPoll is how often certificate files are looked at where no event comes, such as on network file systems.
 const certPoll = time.Minute
 
-// noteCertificates looks at the certificates of what HAProxy does now: after a reload it has read them just now; a HAProxy
-// that was taken over may have read them long ago and gets them all once.
-func (l *LB) noteCertificates(ctx context.Context, loaded bool) {
+// noteCertificates looks at the certificates of what HAProxy does now. At a reload it has read them, no earlier than they
+// were scanned for the attempt; what changed since is given to it once more. A HAProxy that was taken over may have read them
+// long ago and is given them all.
+func (l *LB) noteCertificates(ctx context.Context, a *attempt) {
 	c := &l.certs
-	c.named = certs.Named(l.state.Output.Config, func(file string) []byte {
-		text, _ := os.ReadFile(file) // one that cannot be read lists nothing
-		return text
-	})
-	c.have = certs.Set{}
-	if loaded {
-		c.have = certs.Scan(c.named)
-	} else {
-		l.swapCertificates(ctx)
-	}
+	c.named = certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) })
+	c.have = a.certs
+	l.swapCertificates(ctx)
 	select {
 	case <-l.certDirs:
 	default:
@@ -205,6 +199,7 @@ func (l *LB) watchCertificates(ctx context.Context) {
 		case dirs := <-l.certDirs:
 			if err == nil {
 				l.watchDirs(w, dirs)
+				quiet.Reset(settle) // for what happened before
 			}
 		case <-w.Events:
 			quiet.Reset(settle)

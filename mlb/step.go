@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"berth/mlb/certs"
 	"berth/mlb/haproxy"
 	"berth/mlb/model"
 	"berth/mlb/plan"
@@ -21,6 +22,7 @@ type attempt struct {
 	out      *render.Output
 	problems []model.Problem // of the snapshot, the labels and the templates
 	sections *haproxy.Sections
+	certs    certs.Set // as they were before a reload
 }
 
 // step brings HAProxy in line with the latest snapshot.
@@ -96,6 +98,9 @@ func (l *LB) apply(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, 
 	if l.force != "" {
 		p = plan.Plan{Rung: plan.Reload, Reasons: append([]string{l.force}, p.Reasons...)}
 	}
+	if p.Rung == plan.Reload {
+		a.certs = certs.Scan(certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) }))
+	}
 	result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
 	return result, p, err
 }
@@ -107,7 +112,7 @@ func (l *LB) applied(ctx context.Context, a *attempt, p plan.Plan, r haproxy.Res
 	l.state = plan.State{Model: a.model, Output: a.out, Leftover: leftover}
 	l.force, l.failures = "", 0
 	if first || r.Rung == plan.Reload {
-		l.noteCertificates(ctx, r.Rung == plan.Reload)
+		l.noteCertificates(ctx, a)
 	}
 	l.drain.set(a.snapshot.Index, a.model)
 	if r.Pending {

@@ -18,6 +18,14 @@ type Output struct {
 	Shared []Section
 	// Fragments are what the services contribute, in the model's order. A service that could not be written is missing.
 	Fragments []*Fragment
+	// Own are the services that are in no host map, in the order of their rules: those of larger weight first.
+	Own []OwnRoute
+}
+
+// OwnRoute is a service with routing rules of its own, and the hosts that these are for.
+type OwnRoute struct {
+	Service *model.Service
+	Hosts   []string
 }
 
 // Section is a part of the configuration that several services share.

@@ -160,7 +160,7 @@ func (r *Renderer) Render(m *model.Model) (*Output, []model.Problem) {
 	r.forget(len(m.Services))
 	rules, more := r.ownRules(m, missing)
 	found = append(found, more...)
-	out.Maps = r.mapFiles(m, missing, rules)
+	out.Maps, out.Own = r.mapFiles(m, missing, rules), rules.routes
 	return out, append(found, r.assemble(out, rules)...)
 }
 

@@ -18,6 +18,7 @@ type ownRules struct {
 
 	http, https sharedRules
 	appID       string
+	routes      []OwnRoute
 
 	acls map[string]string // name of an ACL → app that defined it
 }
@@ -135,7 +136,9 @@ func (r *Renderer) ownRules(m *model.Model, missing map[string]bool) (*ownRules,
 		if hosts := routed[s.Name]; len(hosts) > 0 && !r.opt.NoHTTP {
 			if err := r.writeOwn(o, s, hosts); err != nil {
 				found = append(found, failure(s, err, "its virtual hosts are left out"))
+				continue
 			}
+			o.routes = append(o.routes, OwnRoute{Service: s, Hosts: hosts})
 		}
 	}
 	found = append(found, r.appRules(o, m, missing)...)
