@@ -9,6 +9,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // format is the version of the file's layout. A file with a higher one is refused.
@@ -108,9 +109,9 @@ func (s *Store) read() (err error) {
 	}()
 	s.db, err = bolt.Open(s.path, 0o600, boltOptions(s.opt))
 	switch {
-	case errors.Is(err, bolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("state file %s: another orchestrator is running on it (it holds the lock)", s.path)
-	case errors.Is(err, bolt.ErrInvalid), errors.Is(err, bolt.ErrChecksum), errors.Is(err, bolt.ErrVersionMismatch):
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
 		return damaged(s.path, err)
 	case err != nil:
 		return fmt.Errorf("open the state file: %w", err)
