@@ -18,7 +18,6 @@ import (
 
 // instant is a driver whose tasks start and stop in no time, so that what is left is the orchestrator's own part.
 type instant struct {
-	mu    sync.Mutex
 	known []driver.Status
 	watch chan driver.Status
 }

@@ -180,6 +180,16 @@ func (o *Orchestrator) lookAtWaiting() {
 	o.nudge()
 }
 
+// agent finds an agent by its id, or nil.
+func (o *Orchestrator) agent(id string) *Agent {
+	for i := range o.opt.Agents {
+		if o.opt.Agents[i].ID == id {
+			return &o.opt.Agents[i]
+		}
+	}
+	return nil
+}
+
 // link finds the driver that a task belongs to, or nil.
 func (o *Orchestrator) link(agent, kind string) *link {
 	for _, l := range o.links {

@@ -165,8 +165,8 @@ func (s *Store) loadTasks(tx *bolt.Tx, defs map[string][]*api.App) error {
 		return nil
 	})
 	for _, a := range s.apps {
-		slices.SortFunc(a.Tasks, func(x, y *Task) int { return order(x.StagedAt, y.StagedAt, x.ID, y.ID) })
-		slices.SortFunc(a.Ended, func(x, y *Task) int { return order(x.EndedAt, y.EndedAt, x.ID, y.ID) })
+		slices.SortFunc(a.Tasks, byLaunch)
+		slices.SortFunc(a.Ended, byEnd)
 	}
 	return err
 }

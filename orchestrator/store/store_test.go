@@ -211,8 +211,8 @@ func TestFileAgreesWithMemory(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer s.Close()
-		sortTasks := cmpopts.SortSlices(func(a, b *Task) bool { return a.ID < b.ID })
-		if d := cmp.Diff(want, state(s), compare, sortTasks); d != "" {
+
+		if d := cmp.Diff(want, state(s), compare); d != "" {
 			rt.Fatalf("memory against file:\n%s", d)
 		}
 	})

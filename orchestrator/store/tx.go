@@ -92,7 +92,7 @@ func (tx *Tx) PutTask(t *Task) {
 	a := tx.App(t.AppID).Clone()
 	i := slices.IndexFunc(a.Tasks, func(o *Task) bool { return o.ID == t.ID })
 	if i < 0 {
-		a.Tasks = append(slices.Clip(a.Tasks), t)
+		a.Tasks = inserted(a.Tasks, t, byLaunch)
 	} else {
 		a.Tasks = slices.Clone(a.Tasks)
 		a.Tasks[i] = t
@@ -104,7 +104,7 @@ func (tx *Tx) PutTask(t *Task) {
 func (tx *Tx) EndTask(t *Task) {
 	a := tx.App(t.AppID).Clone()
 	a.Tasks = without(a.Tasks, t.ID)
-	a.Ended = append(slices.Clip(without(a.Ended, t.ID)), t)
+	a.Ended = inserted(without(a.Ended, t.ID), t, byEnd)
 	tx.PutApp(a)
 }
 
@@ -117,6 +117,15 @@ func (tx *Tx) DropTask(appID, taskID string) {
 		return
 	}
 	tx.PutApp(a)
+}
+
+// The orders of App.Tasks and App.Ended, which do not depend on when something was stored.
+func byLaunch(a, b *Task) int { return order(a.StagedAt, b.StagedAt, a.ID, b.ID) }
+func byEnd(a, b *Task) int    { return order(a.EndedAt, b.EndedAt, a.ID, b.ID) }
+
+func inserted(list []*Task, t *Task, by func(a, b *Task) int) []*Task {
+	at, _ := slices.BinarySearchFunc(list, t, by)
+	return slices.Insert(slices.Clone(list), at, t)
 }
 
 func without(list []*Task, id string) []*Task {
