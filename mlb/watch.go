@@ -35,7 +35,7 @@ func (l *LB) nudge(reason string) {
 	}
 }
 
-// watchAny calls changed after each burst of changes to the files or directories of paths. What is watched are the paths
+// watchAny calls changed once at the start, and after each burst of changes to the files or directories of paths. What is watched are the paths
 // and their parents, never a file alone: so files that are replaced by renaming count, directories that are made later, and
 // symbolic links that are turned to another place.
 func watchAny(ctx context.Context, paths []string, changed func()) error {
@@ -54,8 +54,7 @@ func watchAny(ctx context.Context, paths []string, changed func()) error {
 		}
 		_ = w.Add(paths[i]) // may not exist yet
 	}
-	quiet := time.NewTimer(time.Hour)
-	quiet.Stop()
+	quiet := time.NewTimer(settle) // what changed before the watch was set is not missed
 	defer quiet.Stop()
 	for {
 		select {

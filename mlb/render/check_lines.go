@@ -96,6 +96,9 @@ func checkLines(text string, row *Template) error {
 		if row.Kind == Block && (opensSection(word) || word[0] == '.') {
 			return fmt.Errorf("line %q would leave the section", model.Shorten(line))
 		}
+		if err := checkReach(line); err != nil {
+			return err
+		}
 		if sharedRule(row) {
 			if err := checkRule(word, line); err != nil {
 				return err
@@ -117,11 +120,8 @@ func checkRule(word, line string) error {
 	case "acl":
 		return nil
 	case "use_backend", "http-request", "http-response", "http-after-response", "redirect":
-		fields := strings.Fields(line)
-		for _, f := range fields {
-			if f == "if" || f == "unless" {
-				return nil
-			}
+		if conditionAt(splitLine(line)) > 0 {
+			return nil
 		}
 		return fmt.Errorf("line %q: a rule in a frontend that all apps share needs a condition", model.Shorten(line))
 	}

@@ -263,10 +263,13 @@ func tidy(b *bytes.Buffer, from int, row *Template, own bool) error {
 	b.Truncate(from)
 	if row.Kind == Words {
 		b.WriteString(piece)
-		if own {
-			return checkWords(piece)
+		if !own {
+			return nil
 		}
-		return nil
+		if err := checkWords(piece); err != nil {
+			return err
+		}
+		return checkReach(piece)
 	}
 	if piece != "" {
 		b.WriteString(piece)

@@ -237,12 +237,26 @@ func (r *Renderer) writeOwn(o *ownRules, s *model.Service, hosts []string) error
 	if err != nil {
 		return err
 	}
+	if http, err = r.confined(&c, http, httpRules(&c)); err != nil {
+		return err
+	}
+	if https, err = r.confined(&c, https, httpsRules(&c)); err != nil {
+		return err
+	}
 	if err := o.claimACLs(s.App, http+https); err != nil {
 		return err
 	}
 	o.http.add(http, s.Weight)
 	o.https.add(https, s.Weight)
 	return nil
+}
+
+// confined keeps the rules of s to its own hosts when s brought any of their texts itself.
+func (r *Renderer) confined(s *model.Service, text string, rs ruleSet) (string, error) {
+	if !slices.ContainsFunc(rs.names(), func(name string) bool { return s.Templates[name] != "" }) {
+		return text, nil
+	}
+	return confine(s.Name, text, ownHosts(s.VHosts), pathsOf(s))
 }
 
 // claimACLs refuses a name that another app has defined: HAProxy would take either condition for both.
@@ -286,13 +300,18 @@ func (r *Renderer) writeRules(s *model.Service, rs ruleSet) (string, error) {
 
 // ruleValues are the values in the order of ruleVars. All hosts of a service share the ACL named after the first one.
 func (r *Renderer) ruleValues(s *model.Service, host string) []string {
+	return []string{
+		aclSuffix(s), host, hostMatch(host), s.Name, s.App, pathsOf(s), realm(s), s.BindAddr, r.httpsPort(),
+	}
+}
+
+// pathsOf is the argument of path_beg, "" for every path.
+func pathsOf(s *model.Service) string {
 	paths := strings.Join(s.Paths, " ")
 	if s.PathFlags != "" {
-		paths = s.PathFlags + " " + paths
+		return s.PathFlags + " " + paths
 	}
-	return []string{
-		aclSuffix(s), host, hostMatch(host), s.Name, s.App, paths, realm(s), s.BindAddr, r.httpsPort(),
-	}
+	return paths
 }
 
 func aclSuffix(s *model.Service) string {
@@ -327,7 +346,14 @@ func (r *Renderer) appRules(o *ownRules, m *model.Model, missing map[string]bool
 		}
 		o.apps[s.Name] = true
 		from := b.Len()
-		if err := r.put(&b, s, name, model.Clean(s.App), strings.Join(s.VHosts, ","), s.App, s.Name); err != nil {
+		err := r.put(&b, s, name, model.Clean(s.App), strings.Join(s.VHosts, ","), s.App, s.Name)
+		if err == nil && s.Templates[name] != "" {
+			text, err2 := confine(s.Name, b.String()[from:], []string{"hdr(x-marathon-app-id) -i " + s.App}, "")
+			b.Truncate(from)
+			b.WriteString(text)
+			err = err2
+		}
+		if err != nil {
 			b.Truncate(from)
 			found = append(found, failure(s, err, "its app id is left out"))
 		}

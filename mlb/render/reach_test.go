@@ -1,0 +1,98 @@
+package render
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAppsMayNotReachBeyondThemselves(t *testing.T) {
+	for _, line := range []string{
+		`http-request return status 200 content-type text/plain lf-string %[env(MARATHON_PASSWORD)]`,
+		`http-request return status 200 content-type text/plain lf-string %["e"nv(X)]`,
+		`http-request return status 200 content-type text/plain lf-string %[\x65nv(X)]`,
+		`http-request return status 200 content-type text/plain file /etc/hostname`,
+		`http-request return status 200 content-type text/plain lf-file /etc/hostname`,
+		`errorfile 503 /etc/shadow`, `"errorfile" 503 /etc/shadow`, `er\x72orfile 503 /etc/shadow`,
+		`acl x src -f /etc/passwd`, `http-request deny if { src -f /etc/passwd }`,
+		`http-request set-header X %[path,map_beg(/etc/passwd)]`, `http-request set-header X %[path,map(/etc/passwd)]`,
+		`http-request set-map(/etc/haproxy/domain2backend.map) good.test evil`, `http-request use-service prometheus-exporter`,
+		`http-request lua.hello`, `http-request set-var(proc.x) int(1)`, `stats enable`, `stats admin if TRUE`,
+		`server x unix@/run/docker.sock`, `server x /run/docker.sock`, `server x abns@mlb`, `bind /run/x.sock`,
+		`use_backend mlb_admin`, `filter spoe engine x config /etc/x`, `external-check command /bin/sh`,
+	} {
+		if err := checkReach(line); err == nil {
+			t.Errorf("accepted: %s", line)
+		} else if !strings.Contains(err.Error(), "operator") {
+			t.Errorf("%s: %v does not say whose it is", line, err)
+		}
+	}
+}
+
+func TestOrdinaryLinesPass(t *testing.T) {
+	for _, line := range []string{
+		``, `  # a comment about env(X)`, `backend web_10000`, `  balance roundrobin`, `timeout server 30m`,
+		`http-request set-header X-Path %[path,lower]`, `http-request set-var(txn.x) req.hdr(host)`,
+		`server s 10.0.0.1:80 check ssl verify required ca-file /etc/ssl/certs/ca.pem`, `option httpchk GET /mapped`,
+		`http-request deny if { path_beg /stats }`, `http-response set-header X-Map %[res.hdr(mapping)]`,
+		`bind *:10000 accept-proxy`, `http-request redirect prefix https://files.example.com if { path /file }`,
+	} {
+		if err := checkReach(line); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSplitLineReadsAsHAProxyDoes(t *testing.T) {
+	for _, tt := range []struct {
+		line string
+		want []string
+	}{
+		{`a  b	c`, []string{"a", "b", "c"}},
+		{`a\ b "c d" 'e f'g`, []string{"a b", "c d", "e fg"}},
+		{`a # b`, []string{"a"}},
+		{`a\#b`, []string{"a#b"}},
+		{`\x41\x7a \v`, []string{"Az", `\v`}},
+		{`'\x41'`, []string{`\x41`}},
+	} {
+		var got []string
+		for _, w := range splitLine(tt.line) {
+			got = append(got, w.plain)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", tt.line, diff)
+		}
+	}
+}
+
+func TestRulesInSharedFrontendsActOnlyForTheApp(t *testing.T) {
+	for _, tt := range []struct{ name, line, want string }{
+		{"a condition gets one more term", `  http-request deny if TRUE`, `  http-request deny if OWN TRUE`},
+		{"each alternative does", `use_backend x if a b || c or !d`, `  use_backend x if OWN a b || OWN c || OWN !d`},
+		{"anonymous conditions stay whole", `use_backend x if { path /a || b } !{ ssl_fc }`,
+			`  use_backend x if OWN { path /a || b } !{ ssl_fc }`},
+		{"unless is turned round", `http-request deny unless a !b { src 10.0.0.1 }`,
+			`  http-request deny if OWN !a || OWN b || OWN !{ src 10.0.0.1 }`},
+		{"ACLs stay", `  acl a path /x`, `  acl a path /x`},
+		{"quotes stay", `http-request set-header X "a b" if a`, `  http-request set-header X "a b" if OWN a`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := confineLine(tt.line, "OWN")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for _, line := range []string{
+		`http-request deny`, `http-request deny if`, `http-request deny if { path /a`, `http-request deny unless a || b`,
+		`http-request deny if || a`, `acl mlb_own_web_1 path /`, `http-request deny if mlb_own_web_1`,
+	} {
+		if out, err := confineLine(line, "OWN"); err == nil {
+			t.Errorf("%s became %s", line, out)
+		}
+	}
+}
