@@ -49,6 +49,10 @@ func newCluster(t *testing.T, driver string) *cluster {
 			os.RemoveAll(dir)
 		}
 	})
+	// HAProxy's user has to get through to its sockets; otherwise mlb puts them below /run, where they would stay.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
 	c := &cluster{
 		t: t, dir: dir, driver: driver,
 		servicePorts: freeRange(t, 11000, portsEach), hostPorts: freeRange(t, 21000, portsEach),
