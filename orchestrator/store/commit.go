@@ -25,7 +25,7 @@ type batch struct {
 	version     api.Timestamp
 	index       uint64
 	events      []api.Event
-	durable     bool // at least one write is not a mere note
+	durable     map[string]bool // apps changed by more than mere notes; nil: all of the batch are notes
 }
 
 func (b *batch) app(id string) *App {
@@ -46,8 +46,8 @@ func (b *batch) deployment(id string) *Deployment {
 // An error of fn leaves everything as it was and is returned as it is.
 func (s *Store) Update(fn func(*Tx) error) (uint64, error) { return s.submit(fn, false) }
 
-// Note makes a write that may get lost in a crash: readers see it at once, the file gets it with the next Update. It has
-// no revision of its own. It is for what will be measured again anyway.
+// Note makes a write to records of apps that may get lost in a crash: readers see it at once, the file gets it with the
+// next Update of the same app, or with Close. It has no revision of its own. It is for what will be measured again anyway.
 func (s *Store) Note(fn func(*Tx) error) error {
 	_, err := s.submit(fn, true)
 	return err
@@ -115,7 +115,8 @@ func (b *batch) run(r *request) {
 	}
 	r.index = b.index
 	if tx.changed() && !r.note {
-		b.index, r.index, b.durable = tx.index, tx.index, true
+		b.index, r.index = tx.index, tx.index
+		b.keep(tx.apps)
 	}
 	maps.Copy(b.apps, tx.apps)
 	maps.Copy(b.deployments, tx.deployments)
@@ -129,17 +130,25 @@ func (b *batch) run(r *request) {
 	}
 }
 
+// keep makes b one that goes to the file, with these apps.
+func (b *batch) keep(apps map[string]*App) {
+	if b.durable == nil {
+		b.durable = make(map[string]bool, len(apps))
+	}
+	for id := range apps {
+		b.durable[id] = true
+	}
+}
+
 // store writes b to the file, then shows it to readers, then speaks of it.
 func (s *Store) store(b *batch) error {
 	changes := b.changes(s.opt.Versions)
-	if b.durable {
-		if err := s.save(b, compact(s.dirty, changes)); err != nil {
+	if b.durable != nil {
+		if err := s.save(b, s.toSave(b, changes)); err != nil {
 			return err
 		}
-		s.dirty = nil
-	} else {
-		s.dirty = compact(s.dirty, changes)
 	}
+	s.remember(b, changes)
 	s.mu.Lock()
 	s.show(b, changes)
 	s.mu.Unlock()
@@ -164,25 +173,6 @@ func (b *batch) changes(versions int) []Change {
 		out = append(out, Change{old, a})
 	}
 	return out
-}
-
-// compact joins changes not yet in the file with newer ones: one per app, from its oldest record to its newest.
-func compact(older, newer []Change) []Change {
-	if len(older) == 0 {
-		return newer
-	}
-	at := map[string]int{}
-	var out []Change
-	for _, c := range slices.Concat(older, newer) {
-		id := c.id()
-		if i, ok := at[id]; ok {
-			out[i].New = c.New
-			continue
-		}
-		at[id] = len(out)
-		out = append(out, c)
-	}
-	return slices.DeleteFunc(out, func(c Change) bool { return c.Old == nil && c.New == nil })
 }
 
 func (c Change) id() string {

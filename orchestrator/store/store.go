@@ -51,7 +51,7 @@ type Store struct {
 		closed  bool
 		idle    sync.Cond
 	}
-	dirty []Change // notes not yet in the file; owned by whoever commits
+	dirty map[string]*App // by id, what the file has of apps with notes that it has not got; owned by whoever commits
 }
 
 // Index returns the revision of the last stored change.
@@ -137,10 +137,7 @@ func (s *Store) Close() error {
 		s.queue.idle.Wait()
 	}
 	s.queue.Unlock()
-	var err error
-	if len(s.dirty) > 0 {
-		err = s.save(&batch{s: s, index: s.index, version: s.lastVersion}, s.dirty)
-	}
+	err := s.saveNotes()
 	s.hub.close()
 	return errors.Join(err, s.db.Close())
 }

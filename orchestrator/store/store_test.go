@@ -394,7 +394,7 @@ func TestWriteAfterCloseIsRefused(t *testing.T) {
 }
 
 // fill makes n apps of 4 tasks.
-func fill(b *testing.B, s *Store, n int) {
+func fill(b testing.TB, s *Store, n int) {
 	must(b, s, func(tx *Tx) {
 		for i := range n {
 			id := fmt.Sprintf("/group/app%05d", i)
