@@ -1,7 +1,9 @@
 package store
 
 import (
+	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 
 	"berth/orchestrator/api"
@@ -88,19 +90,40 @@ func (s *Store) lead() {
 	}
 }
 
+// commit answers every request, whatever happens.
 func (s *Store) commit(todo []*request) {
+	err := s.attempt(todo)
+	for _, r := range todo {
+		if r.err == nil {
+			r.err = err
+		}
+		close(r.done)
+	}
+}
+
+// attempt makes all writes of one transaction.
+func (s *Store) attempt(todo []*request) (err error) {
+	defer catch(&err)
 	b := &batch{
 		s: s, apps: map[string]*App{}, deployments: map[string]*Deployment{}, version: s.lastVersion, index: s.index,
 	}
 	for _, r := range todo {
 		b.run(r)
 	}
-	err := s.store(b)
-	for _, r := range todo {
-		if r.err == nil {
-			r.err = err
-		}
-		close(r.done)
+	return s.store(b)
+}
+
+// call makes the write itself.
+func (r *request) call(tx *Tx) (err error) {
+	defer catch(&err)
+	return r.fn(tx)
+}
+
+// catch turns a panic into an error of the write it came from. A write runs in the goroutine of whoever leads, which may
+// be another request's: let through, it would end that one and leave all who wait, now and later, waiting for ever.
+func catch(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("a write to the store panicked: %v\n%s", p, debug.Stack())
 	}
 }
 
@@ -110,7 +133,7 @@ func (b *batch) run(r *request) {
 	if r.note {
 		tx.index = b.index
 	}
-	if r.err = r.fn(tx); r.err != nil {
+	if r.err = r.call(tx); r.err != nil {
 		return
 	}
 	r.index = b.index
@@ -149,9 +172,7 @@ func (s *Store) store(b *batch) error {
 		}
 	}
 	s.remember(b, changes)
-	s.mu.Lock()
 	s.show(b, changes)
-	s.mu.Unlock()
 	if s.opt.OnCommit != nil && len(changes) > 0 {
 		s.opt.OnCommit(changes)
 	}
@@ -182,8 +203,10 @@ func (c Change) id() string {
 	return c.Old.ID
 }
 
-// show makes b the state; s.mu is held.
+// show makes b the state.
 func (s *Store) show(b *batch, changes []Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.index, s.lastVersion = b.index, b.version
 	s.showIDs(changes)
 	for _, c := range changes {
