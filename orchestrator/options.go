@@ -74,8 +74,9 @@ type Options struct {
 	NewID func() string    // makes UUIDs; default random ones
 	Seed  uint64           // of the choice of dynamic host ports; default random
 
-	noSync bool                                       // for tests: see store.Options
-	probe  func(context.Context, *health.Check) error // for tests: in place of real probes
+	noSync   bool                                       // for tests: see store.Options
+	failSave func() error                               // for tests: see store.Options
+	probe    func(context.Context, *health.Check) error // for tests: in place of real probes
 }
 
 // withDefaults returns o completed, or says what is wrong with it.

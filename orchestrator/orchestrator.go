@@ -55,7 +55,9 @@ func New(opt Options) (*Orchestrator, error) {
 		dirty: map[string]struct{}{}, moving: map[string]struct{}{}, waiting: map[string]*waitInfo{},
 		acks: map[string]struct{}{},
 	}
-	o.st, err = store.Open(filepath.Join(opt.DataDir, StateFile), store.Options{OnCommit: o.committed, NoSync: opt.noSync})
+	o.st, err = store.Open(filepath.Join(opt.DataDir, StateFile), store.Options{
+		OnCommit: o.committed, NoSync: opt.noSync, FailSave: opt.failSave,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,8 @@ type Options struct {
 	// OnCommit is told of every commit, in order, after it is stored and before its writers are answered and its events
 	// go out: the records replaced, with what they were before. It must be quick and must not write to the store.
 	OnCommit func([]Change)
-	NoSync   bool // for tests: skip the sync, and with it the promise to survive a crash of the machine
+	NoSync   bool         // for tests: skip the sync, and with it the promise to survive a crash of the machine
+	FailSave func() error // for tests: its error stands for one of the disk
 }
 
 // Change is one replaced record. Old is nil for a new app, New for one that is forgotten.
