@@ -48,7 +48,7 @@ func (o *Orchestrator) loop(ctx context.Context) error {
 func newLoop(o *Orchestrator) *loop {
 	l := &loop{
 		o: o, used: map[string]*reconcile.Usage{}, blocked: map[string]map[int]time.Time{},
-		wakes: wakes{at: map[string]time.Time{}}, steps: map[string]map[string]int{},
+		wakes: wakes{at: map[string]*wake{}}, steps: map[string]map[string]int{},
 	}
 	for i := range o.opt.Agents {
 		a := &o.opt.Agents[i]
