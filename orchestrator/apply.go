@@ -35,8 +35,8 @@ func (l *loop) apply(plan *reconcile.Plan, records map[string]*store.App, now ti
 		}
 		if link := o.link(t.Agent, t.Kind); link != nil {
 			o.ops.remove(link, r.App, r.Task)
-		} else {
-			o.forget(r.App, r.Task)
+		} else if _, err := o.st.Update(forget(r.App, r.Task)); err != nil {
+			return err
 		}
 	}
 	if !plan.Empty() {

@@ -11,9 +11,10 @@ import (
 	"berth/orchestrator/store"
 )
 
-// progress moves deployments on whose current step is done. It returns the apps that may move now.
-func (o *Orchestrator) progress(ids map[string]struct{}) []string {
-	var freed []string
+// progress moves deployments on whose current step is done. It adds the apps that may move now to dirty, and returns the
+// deployments that could not be stored.
+func (o *Orchestrator) progress(ids, dirty map[string]struct{}) (stuck map[string]struct{}) {
+	stuck = map[string]struct{}{}
 	for id := range ids {
 		d := o.st.Deployment(id)
 		if d == nil || !o.stepDone(d, d.Current, o.st.App) {
@@ -26,14 +27,14 @@ func (o *Orchestrator) progress(ids map[string]struct{}) []string {
 		})
 		if err != nil {
 			o.opt.Log.Error("move a deployment on", "deployment", id, "error", err)
-			o.mu.Lock()
-			o.moving[id] = struct{}{}
-			o.mu.Unlock()
+			stuck[id] = struct{}{}
 			continue
 		}
-		freed = append(freed, moved...)
+		for _, app := range moved {
+			dirty[app] = struct{}{}
+		}
 	}
-	return freed
+	return stuck
 }
 
 // advance makes all progress there is. It returns the apps of the steps that began.

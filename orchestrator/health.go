@@ -83,8 +83,9 @@ func (o *Orchestrator) checksOf(t *store.Task) []health.Check {
 	return out
 }
 
-// probed is told of every probe. Verdicts that change are stored; the rest is only noted.
-func (o *Orchestrator) probed(r health.Report) {
+// probed is told of every probe. Verdicts that change are stored; the rest is only noted. After an error the check is
+// made again.
+func (o *Orchestrator) probed(r health.Report) error {
 	write := func(tx *store.Tx) error {
 		o.takeReport(tx, r)
 		return nil
@@ -98,6 +99,7 @@ func (o *Orchestrator) probed(r health.Report) {
 	if err != nil {
 		o.opt.Log.Warn("store a health result", "task", r.Check.Task, "error", err)
 	}
+	return err
 }
 
 func (o *Orchestrator) takeReport(tx *store.Tx, r health.Report) {

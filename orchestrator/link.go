@@ -105,7 +105,7 @@ func (o *Orchestrator) session(ctx context.Context, l *link) error {
 				return errors.New("the connection was lost")
 			}
 			arrived := drainStates(s, states)
-			o.settleAll(arrived)
+			o.settleAll(ctx, arrived)
 			if o.undead(arrived) {
 				l.askAgain()
 			}
@@ -134,21 +134,34 @@ func drainStates(first driver.Status, more <-chan driver.Status) []driver.Status
 	return out
 }
 
-func (o *Orchestrator) settleAll(states []driver.Status) {
+// settleAll stores what a driver said. It will not say so again, so a write that fails is repeated until ctx ends.
+func (o *Orchestrator) settleAll(ctx context.Context, states []driver.Status) {
 	write := func(tx *store.Tx) error {
 		for _, s := range states {
 			o.settle(tx, s, o.opt.Now())
 		}
 		return nil
 	}
-	var err error
-	if slices.ContainsFunc(states, func(s driver.Status) bool { return s.State != api.TaskStaging }) {
-		_, err = o.st.Update(write)
-	} else {
-		err = o.st.Note(write) // progress of starting
+	if !slices.ContainsFunc(states, func(s driver.Status) bool { return s.State != api.TaskStaging }) {
+		if err := o.st.Note(write); err != nil { // progress of starting
+			o.opt.Log.Error("note task states", "error", err)
+		}
+		return
 	}
-	if err != nil && !errors.Is(err, store.ErrClosed) {
-		o.opt.Log.Error("store task states", "error", err)
+	o.insist(ctx, "store task states", write)
+}
+
+// insist repeats a write until it is stored, the store is closed, or ctx ends.
+func (o *Orchestrator) insist(ctx context.Context, what string, write func(*store.Tx) error) {
+	for {
+		_, err := o.st.Update(write)
+		if err == nil || errors.Is(err, store.ErrClosed) {
+			return
+		}
+		o.opt.Log.Error(what, "error", err)
+		if pause(ctx, retryWrite); ctx.Err() != nil {
+			return
+		}
 	}
 }
 

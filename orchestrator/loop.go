@@ -13,6 +13,9 @@ import (
 // blockedFor is how long a port that something else uses is not offered.
 const blockedFor = 5 * time.Second
 
+// retryWrite is how long the loop waits after a write that failed, so as not to hammer a disk that is full.
+const retryWrite = time.Second
+
 // loop is what one goroutine keeps between turns: an index of what is used, and when to look at what.
 type loop struct {
 	o       *Orchestrator
@@ -45,7 +48,7 @@ func (o *Orchestrator) loop(ctx context.Context) error {
 func newLoop(o *Orchestrator) *loop {
 	l := &loop{
 		o: o, used: map[string]*reconcile.Usage{}, blocked: map[string]map[int]time.Time{},
-		wakes: wakes{at: map[string]time.Time{}}, steps: map[string]map[string]int{},
+		wakes: wakes{at: map[string]*wake{}}, steps: map[string]map[string]int{},
 	}
 	for i := range o.opt.Agents {
 		a := &o.opt.Agents[i]
@@ -65,12 +68,16 @@ func (l *loop) turn() {
 	now := o.opt.Now()
 	l.turns++
 	dirty, moving := l.collect(now)
-	for _, id := range o.progress(moving) {
-		dirty[id] = struct{}{}
-	}
 	l.wakes.due(now, dirty)
-	if len(dirty) == 0 || now.Before(l.retry) {
-		o.requeue(dirty, now.Before(l.retry))
+	if now.Before(l.retry) {
+		o.requeue(dirty, moving)
+		return
+	}
+	if stuck := o.progress(moving, dirty); len(stuck) > 0 {
+		l.retry = now.Add(retryWrite)
+		o.requeue(nil, stuck)
+	}
+	if len(dirty) == 0 {
 		return
 	}
 	ids := slices.Sorted(maps.Keys(dirty))
@@ -80,19 +87,17 @@ func (l *loop) turn() {
 	l.remember(ids, plan, now)
 	if err := l.apply(plan, records, now); err != nil {
 		o.opt.Log.Error("store a plan", "error", err)
-		l.retry = now.Add(time.Second)
-		o.requeue(dirty, true)
+		l.retry = now.Add(retryWrite)
+		o.requeue(dirty, nil)
 	}
 }
 
-// requeue puts apps back that could not be served.
-func (o *Orchestrator) requeue(dirty map[string]struct{}, again bool) {
-	if !again {
-		return
-	}
+// requeue puts apps and deployments back that could not be served.
+func (o *Orchestrator) requeue(dirty, moving map[string]struct{}) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	maps.Copy(o.dirty, dirty)
-	o.mu.Unlock()
+	maps.Copy(o.moving, moving)
 }
 
 // collect takes in what was committed since the last turn.

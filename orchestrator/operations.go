@@ -140,7 +140,7 @@ func (p *operations) start(l *link, t *store.Task) {
 		case ctx.Err() != nil:
 			// Whoever cancelled deals with the task: its stop, or the next orchestrator.
 		case err != nil:
-			p.o.settleAll([]driver.Status{{TaskID: t.ID, State: api.TaskError, Message: err.Error()}})
+			p.o.settleAll(ctx, []driver.Status{{TaskID: t.ID, State: api.TaskError, Message: err.Error()}})
 		default:
 			p.all.Go(func() { p.confirm(l, t.ID) })
 		}
@@ -196,7 +196,7 @@ func (p *operations) stop(l *link, t *store.Task) {
 			return l.drv.Stop(ctx, t.ID, grace)
 		})
 		if ctx.Err() == nil {
-			p.o.settleAll([]driver.Status{{TaskID: t.ID, State: api.TaskKilled}})
+			p.o.settleAll(ctx, []driver.Status{{TaskID: t.ID, State: api.TaskKilled}})
 		}
 	})
 }
@@ -210,7 +210,7 @@ func (p *operations) remove(l *link, app, task string) {
 			return l.drv.Remove(ctx, task)
 		})
 		if ctx.Err() == nil {
-			p.o.forget(app, task)
+			p.o.insist(ctx, "forget a task", forget(app, task))
 		}
 	})
 }
@@ -247,15 +247,12 @@ func (p *operations) retry(ctx context.Context, what, task string, fn func() err
 	}
 }
 
-// forget drops the record of an ended task.
-func (o *Orchestrator) forget(app, task string) {
-	_, err := o.st.Update(func(tx *store.Tx) error {
+// forget is the write that drops the record of an ended task.
+func forget(app, task string) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
 		if a := tx.App(app); a != nil && a.Task(task) != nil {
 			tx.DropTask(app, task)
 		}
 		return nil
-	})
-	if err != nil {
-		o.opt.Log.Error("forget a task", "task", task, "error", err)
 	}
 }

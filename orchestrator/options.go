@@ -75,6 +75,7 @@ type Options struct {
 	Seed  uint64           // of the choice of dynamic host ports; default random
 
 	noSync   bool                                       // for tests: see store.Options
+	failSave func() error                               // for tests: see store.Options
 	probe    func(context.Context, *health.Check) error // for tests: in place of real probes
 	atCommit func()                                     // for tests: called after each commit, before anything follows
 }

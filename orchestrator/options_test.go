@@ -56,7 +56,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	if a.Host != a.IP || a.CPUs < 1 || a.Mem <= 0 || a.Disk <= 0 || a.Ports.String() != "1-32000" || a.DynamicPorts.String() != "31000-32000" {
 		t.Errorf("agent %+v", a)
 	}
-	if one, two := got.NewID(), got.NewID(); one == two || got.Seed == 0 {
+	if got.NewID() == got.NewID() || got.Seed == 0 {
 		t.Error("ids or seed are not random")
 	}
 }
@@ -122,9 +122,9 @@ func TestPortProberSeesAStranger(t *testing.T) {
 func TestPortOfAStrangerIsSkippedOrNamed(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.stop()
-		var left atomic.Bool
+		var gone atomic.Bool // whoever has port 2000
 		w.opt.ProbePort = func(_ Agent, port int, _ string) error {
-			if port == 2000 && !left.Load() {
+			if port == 2000 && !gone.Load() {
 				return fmt.Errorf("port %d is in use", port)
 			}
 			return nil
@@ -144,7 +144,7 @@ func TestPortOfAStrangerIsSkippedOrNamed(t *testing.T) {
 		if want := "port 2000 is taken on agent a1 by something outside this cluster"; !strings.Contains(w.explain(), want) {
 			t.Errorf("queue: %s", w.explain())
 		}
-		left.Store(true)
+		gone.Store(true)
 		w.after(6 * time.Second)
 		w.wantRunning("/fixed", 1)
 	})

@@ -39,6 +39,7 @@ type Orchestrator struct {
 	changes []store.Change       // committed, not looked at by the loop yet
 	dirty   map[string]struct{}  // apps to look at for other reasons
 	moving  map[string]struct{}  // deployments to look at
+	staged  []string             // deployments to look at once their write is committed: before, nobody finds them
 	waiting map[string]*waitInfo // what /v2/queue shows
 	acks    map[string]struct{}  // apps for which an acknowledgement may change something
 }
@@ -55,7 +56,9 @@ func New(opt Options) (*Orchestrator, error) {
 		dirty: map[string]struct{}{}, moving: map[string]struct{}{}, waiting: map[string]*waitInfo{},
 		acks: map[string]struct{}{},
 	}
-	o.st, err = store.Open(filepath.Join(opt.DataDir, StateFile), store.Options{OnCommit: o.committed, NoSync: opt.noSync})
+	o.st, err = store.Open(filepath.Join(opt.DataDir, StateFile), store.Options{
+		OnCommit: o.committed, NoSync: opt.noSync, FailSave: opt.failSave,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +152,10 @@ func (o *Orchestrator) committed(changes []store.Change) {
 	}
 	o.mu.Lock()
 	o.changes = append(o.changes, changes...)
+	for _, id := range o.staged {
+		o.moving[id] = struct{}{}
+	}
+	o.staged = nil
 	o.mu.Unlock()
 	o.nudge()
 }

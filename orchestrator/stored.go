@@ -34,7 +34,7 @@ func (w *write) store() {
 	w.tx.Emit(stepEvent(api.EventDeploymentInfo, d, 1, w.now))
 	if !w.opt.DryRun {
 		w.o.mu.Lock()
-		w.o.moving[d.ID] = struct{}{}
+		w.o.staged = append(w.o.staged, d.ID)
 		w.o.mu.Unlock()
 	}
 }

@@ -31,7 +31,9 @@ type Report struct {
 
 // Options configure a Manager.
 type Options struct {
-	Report func(Report) // called from many goroutines, for one check from one at a time
+	// Report takes in every outcome, called from many goroutines, for one check from one at a time. After an error the
+	// outcome counts for nothing, and the check is made again soon.
+	Report func(Report) error
 	Exec   Exec
 	Probe  func(context.Context, *Check) error // default: the real thing
 	Now    func() time.Time
@@ -56,7 +58,8 @@ type Manager struct {
 	suspect suspicion
 }
 
-// entry is a scheduled check. The Manager's lock guards all but check, which only its own probe uses.
+// entry is a scheduled check. The Manager's lock guards all but check, which only its own probe uses, and result, which
+// only its own probe changes.
 type entry struct {
 	check   Check
 	at      time.Time
@@ -173,19 +176,32 @@ func (m *Manager) launch(ctx context.Context, probes *sync.WaitGroup) time.Durat
 
 func (m *Manager) run(ctx context.Context, e *entry) {
 	err := m.probe(ctx, &e.check)
+	before := e.result
+	var lost error
 	if report, ok := m.finish(ctx, e, err); ok {
-		m.opt.Report(report)
+		lost = m.opt.Report(report)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.flying--
 	m.land(e.check.App)
-	if !e.removed && (e.check.Readiness == nil || err != nil) {
-		e.at = e.next(m.opt.Now())
-		e.first = false
-		heap.Push(&m.due, e)
+	switch now := m.opt.Now(); {
+	case e.removed:
+	case lost != nil:
+		e.result = before
+		m.schedule(e, now.Add(min(e.check.interval(), retryReport)))
+	case e.check.Readiness == nil || err != nil:
+		m.schedule(e, e.next(now))
 	}
 	m.nudge()
+}
+
+// retryReport is the wait after an outcome that could not be reported.
+const retryReport = time.Second
+
+func (m *Manager) schedule(e *entry, at time.Time) {
+	e.at, e.first = at, false
+	heap.Push(&m.due, e)
 }
 
 // land gives the place of a finished probe to a parked one of the same app.

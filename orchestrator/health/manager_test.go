@@ -24,6 +24,7 @@ type clinic struct {
 	flying  map[string]int           // probes under way by app
 	most    map[string]int
 	reports []Report
+	deaf    bool                       // reports are refused
 	times   map[string][]time.Duration // of probes, since the start
 }
 
@@ -32,10 +33,14 @@ func inClinic(t *testing.T, opt Options, test func(c *clinic)) {
 		c := &clinic{sick: map[string]bool{}, slow: map[string]time.Duration{}, flying: map[string]int{},
 			most: map[string]int{}, times: map[string][]time.Duration{}}
 		start := time.Now()
-		opt.Report = func(r Report) {
+		opt.Report = func(r Report) error {
 			c.mu.Lock()
 			defer c.mu.Unlock()
+			if c.deaf {
+				return errors.New("deaf")
+			}
 			c.reports = append(c.reports, r)
+			return nil
 		}
 		opt.Probe = func(ctx context.Context, check *Check) error { return c.probe(ctx, check, start) }
 		c.Manager = New(opt)
@@ -204,6 +209,29 @@ func TestParkedChecksOutliveRemovedOnes(t *testing.T) {
 	})
 }
 
+func TestOutcomeThatCouldNotBeReportedIsMeasuredAgainSoon(t *testing.T) {
+	for name, check := range map[string]Check{
+		"health":    {Def: &api.HealthCheck{Protocol: "HTTP", IntervalSeconds: 600, MaxConsecutiveFailures: 2}},
+		"readiness": {Readiness: &api.ReadinessCheck{IntervalSeconds: 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClinic(t, Options{}, func(c *clinic) {
+				c.deaf = true
+				check.App, check.Task, check.Started = "a", "a.0", time.Now()
+				c.Set("a.0", []Check{check})
+				wait(10 * time.Second)
+				c.mu.Lock()
+				c.deaf = false
+				c.mu.Unlock()
+				wait(2 * time.Second)
+				if n := c.count(func(r Report) bool { return r.Changed }); n != 1 || len(c.reports) != 1 {
+					t.Errorf("%d changes in %d reports, want 1", n, len(c.reports))
+				}
+			})
+		})
+	}
+}
+
 func TestReadinessIsAskedUntilItIsThere(t *testing.T) {
 	inClinic(t, Options{}, func(c *clinic) {
 		c.set("a", true)
@@ -249,7 +277,7 @@ func TestWhenEverythingFailsTheProberIsSuspected(t *testing.T) {
 
 // 10,000 checks cost a bounded share of a processor.
 func BenchmarkSchedule(b *testing.B) {
-	m := New(Options{Report: func(Report) {}, Probe: func(context.Context, *Check) error { return nil }})
+	m := New(Options{Report: func(Report) error { return nil }, Probe: func(context.Context, *Check) error { return nil }})
 	for i := range 10000 {
 		id := fmt.Sprint(i)
 		m.Set(id, []Check{{App: fmt.Sprint(i / 4), Task: id, Def: every10, Started: time.Now()}})

@@ -42,7 +42,7 @@ type KillOptions struct {
 }
 
 // Subscription is a stream of events. C is closed when the subscriber is cut off because it was too slow (1024
-// undelivered events) or the backend ends.
+// undelivered events, the oldest for 10 s) or the backend ends.
 type Subscription struct {
 	C     <-chan api.Event
 	Close func()

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 
 	"berth/orchestrator/api"
@@ -25,7 +27,7 @@ type batch struct {
 	version     api.Timestamp
 	index       uint64
 	events      []api.Event
-	durable     bool // at least one write is not a mere note
+	durable     map[string]bool // apps changed by more than mere notes; nil: all of the batch are notes
 }
 
 func (b *batch) app(id string) *App {
@@ -46,8 +48,8 @@ func (b *batch) deployment(id string) *Deployment {
 // An error of fn leaves everything as it was and is returned as it is.
 func (s *Store) Update(fn func(*Tx) error) (uint64, error) { return s.submit(fn, false) }
 
-// Note makes a write that may get lost in a crash: readers see it at once, the file gets it with the next Update. It has
-// no revision of its own. It is for what will be measured again anyway.
+// Note makes a write to records of apps that may get lost in a crash: readers see it at once, the file gets it with the
+// next Update of the same app, or with Close. It has no revision of its own. It is for what will be measured again anyway.
 func (s *Store) Note(fn func(*Tx) error) error {
 	_, err := s.submit(fn, true)
 	return err
@@ -88,19 +90,40 @@ func (s *Store) lead() {
 	}
 }
 
+// commit answers every request, whatever happens.
 func (s *Store) commit(todo []*request) {
+	err := s.attempt(todo)
+	for _, r := range todo {
+		if r.err == nil {
+			r.err = err
+		}
+		close(r.done)
+	}
+}
+
+// attempt makes all writes of one transaction.
+func (s *Store) attempt(todo []*request) (err error) {
+	defer catch(&err)
 	b := &batch{
 		s: s, apps: map[string]*App{}, deployments: map[string]*Deployment{}, version: s.lastVersion, index: s.index,
 	}
 	for _, r := range todo {
 		b.run(r)
 	}
-	err := s.store(b)
-	for _, r := range todo {
-		if r.err == nil {
-			r.err = err
-		}
-		close(r.done)
+	return s.store(b)
+}
+
+// call makes the write itself.
+func (r *request) call(tx *Tx) (err error) {
+	defer catch(&err)
+	return r.fn(tx)
+}
+
+// catch turns a panic into an error of the write it came from. A write runs in the goroutine of whoever leads, which may
+// be another request's: let through, it would end that one and leave all who wait, now and later, waiting for ever.
+func catch(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("a write to the store panicked: %v\n%s", p, debug.Stack())
 	}
 }
 
@@ -110,12 +133,13 @@ func (b *batch) run(r *request) {
 	if r.note {
 		tx.index = b.index
 	}
-	if r.err = r.fn(tx); r.err != nil {
+	if r.err = r.call(tx); r.err != nil {
 		return
 	}
 	r.index = b.index
 	if tx.changed() && !r.note {
-		b.index, r.index, b.durable = tx.index, tx.index, true
+		b.index, r.index = tx.index, tx.index
+		b.keep(tx.apps)
 	}
 	maps.Copy(b.apps, tx.apps)
 	maps.Copy(b.deployments, tx.deployments)
@@ -129,20 +153,26 @@ func (b *batch) run(r *request) {
 	}
 }
 
+// keep makes b one that goes to the file, with these apps.
+func (b *batch) keep(apps map[string]*App) {
+	if b.durable == nil {
+		b.durable = make(map[string]bool, len(apps))
+	}
+	for id := range apps {
+		b.durable[id] = true
+	}
+}
+
 // store writes b to the file, then shows it to readers, then speaks of it.
 func (s *Store) store(b *batch) error {
 	changes := b.changes(s.opt.Versions)
-	if b.durable {
-		if err := s.save(b, compact(s.dirty, changes)); err != nil {
+	if b.durable != nil {
+		if err := s.save(b, s.toSave(b, changes)); err != nil {
 			return err
 		}
-		s.dirty = nil
-	} else {
-		s.dirty = compact(s.dirty, changes)
 	}
-	s.mu.Lock()
+	s.remember(b, changes)
 	s.show(b, changes)
-	s.mu.Unlock()
 	if s.opt.OnCommit != nil && len(changes) > 0 {
 		s.opt.OnCommit(changes)
 	}
@@ -166,25 +196,6 @@ func (b *batch) changes(versions int) []Change {
 	return out
 }
 
-// compact joins changes not yet in the file with newer ones: one per app, from its oldest record to its newest.
-func compact(older, newer []Change) []Change {
-	if len(older) == 0 {
-		return newer
-	}
-	at := map[string]int{}
-	var out []Change
-	for _, c := range slices.Concat(older, newer) {
-		id := c.id()
-		if i, ok := at[id]; ok {
-			out[i].New = c.New
-			continue
-		}
-		at[id] = len(out)
-		out = append(out, c)
-	}
-	return slices.DeleteFunc(out, func(c Change) bool { return c.Old == nil && c.New == nil })
-}
-
 func (c Change) id() string {
 	if c.New != nil {
 		return c.New.ID
@@ -192,8 +203,10 @@ func (c Change) id() string {
 	return c.Old.ID
 }
 
-// show makes b the state; s.mu is held.
+// show makes b the state.
 func (s *Store) show(b *batch, changes []Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.index, s.lastVersion = b.index, b.version
 	s.showIDs(changes)
 	for _, c := range changes {

@@ -2,28 +2,34 @@ package store
 
 import (
 	"sync"
+	"time"
 
 	"berth/orchestrator/api"
 )
 
-// EventBuffer is how many undelivered events a subscriber may have before it is cut off (marathon-api.md section 9).
-const EventBuffer = 1024
+// When a subscriber is cut off, see Subscribe.
+const (
+	EventBuffer   = 1024             // events (marathon-api.md section 9)
+	EventLimit    = 1 << 16          // events
+	EventPatience = 10 * time.Second // for the oldest of more than EventBuffer
+)
 
 // hub hands events to subscribers and waits for none.
 type hub struct {
 	mu     sync.Mutex
 	subs   map[*subscriber]struct{}
 	closed bool
+	all    sync.WaitGroup
 }
 
-type subscriber struct{ c chan api.Event }
-
 // Subscribe returns a channel with every event from now on, beginning with first, which everybody gets. The channel is
-// closed when EventBuffer events are undelivered, by cancel, and by Close.
+// closed by cancel, by Close, and when the next event finds that the subscriber does not keep up: EventBuffer events
+// are undelivered, the oldest of them for EventPatience; or EventLimit are. What one write says is taken whole, however
+// much it is.
 func (s *Store) Subscribe(first api.Event) (c <-chan api.Event, cancel func()) {
 	first.Index = s.Index()
 	h := &s.hub
-	sub := &subscriber{make(chan api.Event, EventBuffer)}
+	sub := newSubscriber()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -34,11 +40,13 @@ func (s *Store) Subscribe(first api.Event) (c <-chan api.Event, cancel func()) {
 		h.subs = map[*subscriber]struct{}{}
 	}
 	h.subs[sub] = struct{}{}
-	h.send(first)
+	h.all.Go(sub.deliver)
+	h.send([]api.Event{first})
 	return sub.c, func() {
 		h.mu.Lock()
-		defer h.mu.Unlock()
 		h.drop(sub)
+		h.mu.Unlock()
+		<-sub.done
 	}
 }
 
@@ -54,16 +62,13 @@ func (h *hub) publish(events []api.Event) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, e := range events {
-		h.send(e)
-	}
+	h.send(events)
 }
 
-func (h *hub) send(e api.Event) {
+func (h *hub) send(events []api.Event) {
+	p := parcel{events, time.Now()}
 	for sub := range h.subs {
-		select {
-		case sub.c <- e:
-		default:
+		if !sub.add(p) {
 			h.drop(sub)
 		}
 	}
@@ -72,15 +77,17 @@ func (h *hub) send(e api.Event) {
 func (h *hub) drop(sub *subscriber) {
 	if _, live := h.subs[sub]; live {
 		delete(h.subs, sub)
-		close(sub.c)
+		close(sub.stop)
 	}
 }
 
+// close ends every subscription and waits for what serves them.
 func (h *hub) close() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.closed = true
 	for sub := range h.subs {
 		h.drop(sub)
 	}
+	h.mu.Unlock()
+	h.all.Wait()
 }

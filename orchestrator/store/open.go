@@ -30,7 +30,7 @@ func Open(path string, opt Options) (*Store, error) {
 	s := &Store{
 		path: path, opt: opt,
 		apps: map[string]*App{}, taskApp: map[string]string{}, deployments: map[string]*Deployment{},
-		followers: map[string]string{},
+		followers: map[string]string{}, dirty: map[string]*App{},
 	}
 	s.queue.idle.L = &s.queue.Mutex
 	if err := s.read(); err != nil {

@@ -13,6 +13,11 @@ import (
 // save writes a batch and the given changes of records in one synced transaction.
 func (s *Store) save(b *batch, changes []Change) error {
 	err := s.db.Update(func(tx *bolt.Tx) error {
+		if s.opt.FailSave != nil {
+			if err := s.opt.FailSave(); err != nil {
+				return err
+			}
+		}
 		meta := tx.Bucket(bucketMeta)
 		if err := meta.Put(keyIndex, number(b.index)); err != nil {
 			return err

@@ -22,7 +22,8 @@ type Options struct {
 	// OnCommit is told of every commit, in order, after it is stored and before its writers are answered and its events
 	// go out: the records replaced, with what they were before. It must be quick and must not write to the store.
 	OnCommit func([]Change)
-	NoSync   bool // for tests: skip the sync, and with it the promise to survive a crash of the machine
+	NoSync   bool         // for tests: skip the sync, and with it the promise to survive a crash of the machine
+	FailSave func() error // for tests: its error stands for one of the disk
 }
 
 // Change is one replaced record. Old is nil for a new app, New for one that is forgotten.
@@ -51,7 +52,7 @@ type Store struct {
 		closed  bool
 		idle    sync.Cond
 	}
-	dirty []Change // notes not yet in the file; owned by whoever commits
+	dirty map[string]*App // by id, what the file has of apps with notes that it has not got; owned by whoever commits
 }
 
 // Index returns the revision of the last stored change.
@@ -137,10 +138,7 @@ func (s *Store) Close() error {
 		s.queue.idle.Wait()
 	}
 	s.queue.Unlock()
-	var err error
-	if len(s.dirty) > 0 {
-		err = s.save(&batch{s: s, index: s.index, version: s.lastVersion}, s.dirty)
-	}
+	err := s.saveNotes()
 	s.hub.close()
 	return errors.Join(err, s.db.Close())
 }
