@@ -108,6 +108,9 @@ func (o Options) defaults() Options {
 	return o
 }
 
+// WithDefaults fills in what was left empty.
+func (o Options) WithDefaults() Options { return o.defaults() }
+
 // Reserved are the ports that a configuration with these options uses itself, for model.Options.
 func (o Options) Reserved() map[int]string {
 	o = o.defaults()
