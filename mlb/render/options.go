@@ -27,6 +27,8 @@ type Options struct {
 	HTTPPort, HTTPSPort, StatsPort, AppIDPort int
 	// StatsAddr is the address of the statistics and admin page, Addr by default.
 	StatsAddr string
+	// StatsUser and StatsPassword, when set, are asked for on the statistics and admin page; only its health check is open.
+	StatsUser, StatsPassword string
 	// NoHTTP leaves out the frontends on HTTPPort and HTTPSPort.
 	NoHTTP bool
 
