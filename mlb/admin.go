@@ -8,12 +8,14 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
+	"berth/mlb/explain"
 	"berth/mlb/model"
 	"berth/mlb/render"
 )
@@ -31,6 +33,7 @@ func (l *LB) Admin() http.Handler {
 	mux.HandleFunc("/_mlb_signal/usr1", l.signal("SIGUSR1", l.Reload))
 	mux.HandleFunc("/_mlb_problems", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, shown(l.Problems())) })
 	mux.HandleFunc("/_mlb_state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, l.Status()) })
+	mux.HandleFunc("/_mlb_explain", l.explain)
 	mux.Handle("/_mlb_metrics", l.metrics.handler()) // on the statistics port /metrics is HAProxy's
 	mux.Handle("/metrics", l.metrics.handler())
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, []byte("ok\n")) })
@@ -100,6 +103,27 @@ func (l *LB) signal(name string, do func(context.Context) error) http.HandlerFun
 		}
 		plain(w, []byte("Sent "+name+" signal to mlb\n"))
 	}
+}
+
+// explain says where the request goes that the query describes: url, header (Name=value, repeatable), from.
+func (l *LB) explain(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
+	in := l.view
+	l.mu.Unlock()
+	if in.Output == nil {
+		http.Error(w, "nothing has been applied yet", http.StatusServiceUnavailable)
+		return
+	}
+	q := r.URL.Query()
+	req, err := explain.ParseRequest(q.Get("url"), q["header"], in.HTTPPort, in.HTTPSPort)
+	if err == nil && q.Get("from") != "" {
+		req.From, err = netip.ParseAddr(q.Get("from"))
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	writeJSON(w, explain.Explain(in, req))
 }
 
 func (l *LB) readyz(w http.ResponseWriter, _ *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"berth/mlb/explain"
 	"berth/mlb/haproxy"
 	"berth/mlb/model"
 	"berth/mlb/plan"
@@ -87,6 +88,7 @@ type LB struct {
 	mu       sync.Mutex
 	snapshot *client.Snapshot // the latest
 	status   Status
+	view     explain.Input // what was applied last
 }
 
 // New prepares an LB; Run runs it.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"berth/mlb/explain"
 	"berth/mlb/haproxy"
 	"berth/mlb/model"
 	"berth/mlb/plan"
@@ -127,6 +128,11 @@ func (l *LB) succeeded(a *attempt, p plan.Plan, r haproxy.Result, took time.Dura
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	o := l.opt.Render.WithDefaults()
+	l.view = explain.Input{
+		Model: a.model, Output: a.out, Apps: a.snapshot.Apps, HTTPPort: o.HTTPPort, HTTPSPort: o.HTTPSPort,
+		StatsPort: o.StatsPort, AppIDPort: o.AppIDPort, NoHTTP: o.NoHTTP, HealthCheck: l.opt.Model.HealthCheck,
+	}
 	s := &l.status
 	s.Index, s.Apps, s.Services, s.Servers = a.snapshot.Index, len(a.snapshot.Apps), len(a.model.Services), servers
 	s.LastSuccess, s.Failing, s.LastError = now, false, ""

@@ -128,8 +128,12 @@ func (w *walk) backend(s *model.Service) {
 	w.none("no server of the app takes requests")
 }
 
+// redirects is the condition of HTTP_BACKEND_REDIR: one of the hosts, or any where one ACL cannot say which.
 func (w *walk) redirects(s *model.Service) bool {
-	return len(s.VHosts) == 0 || slices.ContainsFunc(s.VHosts, func(h string) bool { return covers(h, w.req.Host) })
+	if render.AnyHost(s.VHosts) {
+		return true
+	}
+	return slices.ContainsFunc(s.VHosts, func(h string) bool { return suffixCovers(h, w.req.Host) })
 }
 
 // allowed checks the networks that may use the app. A client of unknown address is taken for one of them.

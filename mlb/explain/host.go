@@ -22,7 +22,13 @@ func (w *walk) byHost() {
 		return
 	}
 	for _, own := range w.in.Output.Own {
-		if !https && w.redirect(own.Service, ownRule(own), own.Service.RedirectToHTTPS && w.matches(own)) {
+		switch s := own.Service; {
+		case !w.matches(own):
+		case !https && w.redirect(s, ownRule(own), s.RedirectToHTTPS):
+			return
+		case s.Auth != nil && (https || !s.RedirectToHTTPS) && w.req.Header.Get("Authorization") == "":
+			w.a.Rule, w.a.App, w.a.Backend = ownRule(own), s.App, s.Name
+			w.a.Status, w.a.Why = 401, "the app asks for a user and password"
 			return
 		}
 	}
@@ -53,7 +59,7 @@ func (w *walk) redirect(s *model.Service, rule string, applies bool) bool {
 		port = fmt.Sprintf(":%d", w.in.HTTPSPort)
 	}
 	w.a.Rule, w.a.App, w.a.Backend = rule, s.App, s.Name
-	w.a.Status, w.a.Location = 301, "https://"+w.req.Host+port+w.req.Path
+	w.a.Status, w.a.Location = 301, "https://"+w.req.Host+port+w.req.Path+w.req.Query
 	w.a.Why = "REDIRECT_TO_HTTPS"
 	return true
 }

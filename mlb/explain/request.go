@@ -19,6 +19,7 @@ type Request struct {
 	Host   string // as in the Host header, without port, lower case
 	Port   int    // that the client connects to
 	Path   string // as sent, with percent signs, without query
+	Query  string // with its question mark, or ""
 	Header http.Header
 	From   netip.Addr // of the client; the zero Addr when unknown
 }
@@ -52,6 +53,9 @@ func ParseRequest(text string, headers []string, httpPort, httpsPort int) (Reque
 	}
 	if r.Path == "" {
 		r.Path = "/"
+	}
+	if u.RawQuery != "" {
+		r.Query = "?" + u.RawQuery
 	}
 	host := u.Host
 	for _, h := range headers {

@@ -85,7 +85,8 @@ func (s *sockets) sendLine(ctx context.Context, line []plan.Command, version *st
 		return nil, &CommandError{level, text}
 	}
 	if len(answers) > len(line)+1 {
-		return nil, &CommandError{b.String(), text}
+		sent, _, _ := strings.Cut(b.String(), " <<\n") // what follows may be a private key
+		return nil, &CommandError{sent, text}
 	}
 	var waiting []plan.Command
 	for i, c := range line {

@@ -156,7 +156,9 @@ var globalLabels = map[string]string{
 func sortedPortLabels() []Label {
 	list := slices.Clone(portLabels)
 	for _, name := range templateLabels {
-		list = append(list, Label{Name: name, Type: Template, Doc: "Replaces the template of this name for the service."})
+		list = append(list, Label{
+			Name: name, Type: Template, Secret: name == "USERLIST_HEAD", Doc: "Replaces the template of this name for the service.",
+		})
 	}
 	for _, name := range deadLabels {
 		list = append(list, Label{

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,9 @@ func (b *unitBuild) applyLabel(d *draft, lv labelValue, enabled *bool) error {
 	if len(lv.value) > lv.label.Limit() {
 		return tooLong(len(lv.value), lv.label.Limit())
 	}
+	if lv.label.Type == Template && b.opt.NoTemplates {
+		return errNoTemplates
+	}
 	if lv.label.Type != Template {
 		if err := settingText(lv.value); err != nil {
 			return err
@@ -98,6 +102,8 @@ func (b *unitBuild) applyLabel(d *draft, lv labelValue, enabled *bool) error {
 	}
 	return lv.label.apply(d, lv.value)
 }
+
+var errNoTemplates = errors.New("this load balancer takes no templates in labels; expected settings only")
 
 type sizeError struct{ size, limit int }
 

@@ -10,6 +10,8 @@ type Options struct {
 	HealthCheck bool
 	// Strict serves only ports with HAPROXY_<n>_ENABLED=true.
 	Strict bool
+	// NoTemplates refuses template labels: apps then decide by settings alone what becomes of their requests.
+	NoTemplates bool
 	// KeepEmpty keeps services without servers, so that their names stay valid; they answer 503.
 	KeepEmpty bool
 	// AutoPortMin and AutoPortMax bound the ports given to container apps that have none; zero means none are given

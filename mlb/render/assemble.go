@@ -119,7 +119,7 @@ func (r *Renderer) head() string {
 		conns, each = strconv.Itoa(o.MaxConn), strconv.Itoa(min(o.MaxConn, 10000))
 	}
 	return r.text("HEAD", o.Log, flag(o.AccessLog), conns, each,
-		o.StateFile, optionLines(o.DefaultOptions), o.StatsAddr+":"+strconv.Itoa(o.StatsPort), o.AdminSocket)
+		o.StateFile, optionLines(o.DefaultOptions), o.StatsAddr+":"+strconv.Itoa(o.StatsPort), o.AdminSocket, flag(o.StatsUser != ""))
 }
 
 // optionLines writes the options sorted and without repeats (section 8.5).
@@ -150,7 +150,7 @@ func (r *Renderer) global(mark string) string {
 		spread = span(o.CloseSpread)
 	}
 	return r.text("GLOBAL", mark, o.StatsSocket, o.StateFile, span(o.HardStopAfter), spread, reloads, o.User, o.Group,
-		o.AdminSocket)
+		o.AdminSocket, o.StatsUser, o.StatsPassword)
 }
 
 func span(d time.Duration) string {

@@ -27,6 +27,8 @@ type Options struct {
 	HTTPPort, HTTPSPort, StatsPort, AppIDPort int
 	// StatsAddr is the address of the statistics and admin page, Addr by default.
 	StatsAddr string
+	// StatsUser and StatsPassword, when set, are asked for on the statistics and admin page; only its health check is open.
+	StatsUser, StatsPassword string
 	// NoHTTP leaves out the frontends on HTTPPort and HTTPSPort.
 	NoHTTP bool
 
@@ -107,6 +109,9 @@ func (o Options) defaults() Options {
 	}
 	return o
 }
+
+// WithDefaults fills in what was left empty.
+func (o Options) WithDefaults() Options { return o.defaults() }
 
 // Reserved are the ports that a configuration with these options uses itself, for model.Options.
 func (o Options) Reserved() map[int]string {

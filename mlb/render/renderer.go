@@ -60,7 +60,7 @@ func New(opt Options) (*Renderer, []model.Problem) {
 	}
 	var found []model.Problem
 	for _, o := range opt.Overrides {
-		p := model.Problem{Field: model.Shorten(o.Source), Value: model.Shorten(o.Text), Severity: model.SeverityWarning}
+		p := model.Problem{Field: model.Shorten(o.Source), Severity: model.SeverityWarning} // texts may hold passwords
 		if f := formerByName[o.Name]; f != nil {
 			p.Reason = fmt.Sprintf("template %s has no effect: %s", f.Name, f.Why)
 			found = append(found, p)
@@ -178,7 +178,9 @@ func failure(s *model.Service, err error, what string) model.Problem {
 	p := model.Problem{App: s.App, Severity: model.SeverityError, Reason: err.Error() + "; " + what}
 	if te := (templateError{}); errors.As(err, &te) {
 		p.Field = fmt.Sprintf("HAPROXY_%d_%s", s.Index, te.name)
-		p.Value = model.Shorten(s.Templates[te.name])
+		if te.name != "USERLIST_HEAD" { // it holds a password
+			p.Value = model.Shorten(s.Templates[te.name])
+		}
 		if s.Templates[te.name] == "" {
 			p.Field = te.name
 		}

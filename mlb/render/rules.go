@@ -133,7 +133,8 @@ func (r *Renderer) ownRules(m *model.Model, missing map[string]bool) (*ownRules,
 		o.services[s.Name] = true
 	}
 	for _, s := range services {
-		if hosts := routed[s.Name]; len(hosts) > 0 && !r.opt.NoHTTP {
+		hosts := slices.DeleteFunc(slices.Clone(s.VHosts), func(h string) bool { return !slices.Contains(routed[s.Name], h) })
+		if len(hosts) > 0 && !r.opt.NoHTTP {
 			if err := r.writeOwn(o, s, hosts); err != nil {
 				found = append(found, failure(s, err, "its virtual hosts are left out"))
 				continue
@@ -222,13 +223,10 @@ func routedHosts(m *model.Model, services []*model.Service) map[string][]string 
 	return hosts
 }
 
-// writeOwn adds the rules of s, or nothing at all.
+// writeOwn adds the rules of s for those of its hosts that lead to it, or nothing at all.
 func (r *Renderer) writeOwn(o *ownRules, s *model.Service, hosts []string) error {
 	c := *s
-	c.VHosts = slices.DeleteFunc(slices.Clone(s.VHosts), func(h string) bool { return !slices.Contains(hosts, h) })
-	if len(c.VHosts) == 0 {
-		return nil
-	}
+	c.VHosts = hosts
 	http, err := r.writeRules(&c, httpRules(&c))
 	if err != nil {
 		return err

@@ -43,9 +43,9 @@ const (
 // Templates lists every template, in the order in which their texts appear (marathon-lb.md section 8).
 var Templates = markLabels([]Template{
 	{Name: "HEAD", Kind: Sections, Literal: true, Vars: vars("log accessLog maxconn frontendMaxconn stateFile options " +
-		"statsBind adminSocket"), Doc: "The global and defaults sections and the statistics page."},
+		"statsBind adminSocket statsAuth"), Doc: "The global and defaults sections and the statistics page."},
 	{Name: "GLOBAL", Kind: Sections, Fixed: true, Vars: vars("marker statsSocket stateFile hardStopAfter closeSpread " +
-		"maxReloads user group adminSocket"), Doc: "What mlb needs to steer HAProxy, whatever HEAD says."},
+		"maxReloads user group adminSocket statsUser statsPassword"), Doc: "What mlb needs to steer HAProxy, whatever HEAD says."},
 	{Name: "USERLIST_HEAD", Kind: Sections, Opens: "userlist", Vars: vars("backend user passwd"),
 		Doc: "One user with a hashed password for a service with AUTH."},
 	{Name: "HTTP_FRONTEND_HEAD", Kind: Sections, Literal: true, Opens: "frontend", Vars: vars("bind accessLog"),

@@ -70,6 +70,9 @@ func hostMatches(hosts []string) string {
 	return "-m str " + strings.Join(hosts, " ")
 }
 
+// AnyHost reports whether a rule for these hosts has no condition on the host: see hostMatches.
+func AnyHost(hosts []string) bool { return hostMatches(hosts) == "" }
+
 // severalMatches is hostMatches for a service with more than one host.
 func severalMatches(hosts []string) string {
 	if len(hosts) < 2 {

@@ -51,7 +51,7 @@ func Command() *cobra.Command {
 			Log: log, Environment: mlb.EnvironmentTemplates(os.LookupEnv), Signals: true,
 		})
 	}
-	cmd.AddCommand(renderCommand())
+	cmd.AddCommand(renderCommand(), explainCommand())
 	return cmd
 }
 

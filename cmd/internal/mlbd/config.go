@@ -25,6 +25,7 @@ type Config struct {
 	Groups                   []string
 	HealthCheck, Strict      bool
 	KeepEmpty                bool
+	TemplateLabels           bool
 	AutoPortMin, AutoPortMax int
 	Self                     string // app id to ignore
 
@@ -34,6 +35,7 @@ type Config struct {
 	RunDir           string
 	BindAddress      string
 	StatsAddress     string
+	StatsAuth        string // user:password, "" for none
 	HTTPPort         int
 	HTTPSPort        int
 	StatsPort        int
@@ -74,7 +76,7 @@ func DefaultConfig() Config {
 		Marathon: []string{"http://127.0.0.1:8080"}, MaxBackoff: 30,
 		Quiet: 5 * time.Millisecond, Ceiling: 50 * time.Millisecond,
 		Resync: 5 * time.Minute, StaleAfter: 10 * time.Minute,
-		AutoPortMin: 10050, AutoPortMax: 10100,
+		AutoPortMin: 10050, AutoPortMax: 10100, TemplateLabels: true,
 		HAProxyConfig: "/etc/haproxy/haproxy.cfg", BindAddress: "*",
 		HTTPPort: 80, HTTPSPort: 443, StatsPort: 9090, AppIDPort: 9091,
 		User: auto, HardStopAfter: 10 * time.Minute, MaxReloads: 20,

@@ -42,6 +42,7 @@ func appFlags(f *pflag.FlagSet, c *Config) {
 	f.BoolVarP(&c.HealthCheck, "health-check", "H", c.HealthCheck, "serve only tasks that pass their health checks")
 	f.BoolVar(&c.Strict, "strict-mode", c.Strict, "serve only ports with HAPROXY_<n>_ENABLED=true")
 	f.BoolVar(&c.KeepEmpty, "keep-empty", c.KeepEmpty, "keep backends of apps without tasks; they answer 503")
+	f.BoolVar(&c.TemplateLabels, "template-labels", c.TemplateLabels, "take templates in labels; without, apps decide by settings alone")
 	f.IntVar(&c.AutoPortMin, "min-serv-port-ip-per-task", c.AutoPortMin, "lowest service `port` for apps in container networks\n"+
 		"that have none; 0 in both gives none")
 	f.IntVar(&c.AutoPortMax, "max-serv-port-ip-per-task", c.AutoPortMax, "highest such `port`")
@@ -55,6 +56,8 @@ func haproxyFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.BindAddress, "bind-address", c.BindAddress, "`address` of all ports")
 	f.StringVar(&c.StatsAddress, "stats-address", c.StatsAddress, "`address` of the statistics and admin port (default: that of\n"+
 		"all ports)")
+	f.StringVar(&c.StatsAuth, "stats-auth", c.StatsAuth, "`user:password` asked for on that port, except by the health check;\n"+
+		"better in the environment")
 	f.IntVar(&c.HTTPPort, "http-port", c.HTTPPort, "`port` for host names")
 	f.IntVar(&c.HTTPSPort, "https-port", c.HTTPSPort, "`port` for host names with TLS")
 	f.IntVar(&c.StatsPort, "stats-port", c.StatsPort, "`port` of statistics and admin pages")

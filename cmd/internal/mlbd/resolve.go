@@ -91,6 +91,10 @@ func (c Config) checkWords() error {
 			return cli.Usagef("%s %q: expected an IP address or *", flag, v)
 		}
 	}
+	if user, password, ok := strings.Cut(c.StatsAuth, ":"); c.StatsAuth != "" &&
+		(!ok || user == "" || password == "" || strings.ContainsAny(c.StatsAuth, " \t\r\n\"'\\#$")) {
+		return cli.Usagef("--stats-auth: expected user:password without blanks, quotes, \\, # or $")
+	}
 	if c.AdminListen != "" {
 		if _, _, err := net.SplitHostPort(c.AdminListen); err != nil {
 			return cli.Usagef("--admin-listen %q: expected host:port", c.AdminListen)
@@ -196,14 +200,16 @@ func (c Config) credentials() (string, error) {
 func (c Config) modelOptions() model.Options {
 	return model.Options{
 		Groups: c.Groups, Self: strings.TrimPrefix(c.Self, "/"), HealthCheck: c.HealthCheck, Strict: c.Strict,
-		KeepEmpty: c.KeepEmpty, AutoPortMin: c.AutoPortMin, AutoPortMax: c.AutoPortMax,
+		KeepEmpty: c.KeepEmpty, NoTemplates: !c.TemplateLabels, AutoPortMin: c.AutoPortMin, AutoPortMax: c.AutoPortMax,
 		Certificate: haproxy.CheckCertificate,
 	}
 }
 
 // renderOptions say what the configuration holds beside apps. Sockets are left out when there is no daemon.
 func (c Config) renderOptions(dir string, certs []string) render.Options {
+	user, password, _ := strings.Cut(c.StatsAuth, ":")
 	return render.Options{
+		StatsUser: user, StatsPassword: password,
 		Addr: c.BindAddress, StatsAddr: c.StatsAddress, HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort, StatsPort: c.StatsPort,
 		AppIDPort: c.AppIDPort, NoHTTP: c.DontBindHTTP, MapDir: dir, Certificates: certs,
 		GroupHTTPS: c.GroupHTTPS, CertificateFor: certificateFor(certs), DefaultOptions: c.DefaultOptions,

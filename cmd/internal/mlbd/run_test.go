@@ -415,3 +415,47 @@ func TestSecondMlbWithTheSameConfigurationIsRefused(t *testing.T) {
 	}
 	l.admin("/_mlb_state")
 }
+func TestStatisticsPortAsksForAPassword(t *testing.T) {
+	l := newLab(t)
+	port := freePorts(t, 1)[0]
+	l.c.StatsAuth, l.c.TemplateLabels = "joe:secret", false
+	l.cluster.SetApps(app("/web", port, nil, l.task("one")),
+		app("/text", port+1, map[string]string{"HAPROXY_0_BACKEND_HEAD": "backend {backend}"}, l.task("two")))
+	l.up()
+	for path, want := range map[string]int{
+		"/_haproxy_health_check": 200, "/haproxy?stats;csv": 401, "/metrics": 401, "/_haproxy_getconfig": 401,
+		"/_mlb_problems": 401, "/_mlb_signal/hup": 401, "/_mlb_explain?url=http://x/": 401,
+	} {
+		if code, _, err := ask(l.c.StatsPort, path, ""); err != nil || code != want {
+			t.Errorf("%s: %d, %v, want %d", path, code, err, want)
+		}
+	}
+	in := func(path string) string {
+		t.Helper()
+		r, err := http.Get(fmt.Sprintf("http://joe:secret@127.0.0.1:%d%s", l.c.StatsPort, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		text, err := io.ReadAll(r.Body)
+		if err != nil || r.StatusCode != 200 {
+			t.Errorf("%s with the password: %d, %v", path, r.StatusCode, err)
+		}
+		return string(text)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	if config := in("/_haproxy_getconfig"); strings.Contains(config, "secret") || !strings.Contains(config, "[redacted]") {
+		t.Error("the configuration shows the password")
+	}
+	if got := in("/_mlb_problems"); !strings.Contains(got, "takes no templates in labels") {
+		t.Errorf("problems: %s", got)
+	}
+	if strings.Contains(l.log.String(), "joe:secret") {
+		t.Error("the log shows the password")
+	}
+	a, err := Ask(t.Context(), fmt.Sprintf("http://joe:secret@127.0.0.1:%d", l.c.StatsPort),
+		Question{URL: fmt.Sprintf("http://x:%d/", port)})
+	if err != nil || a.App != "/web" {
+		t.Errorf("explained: %+v, %v", a, err)
+	}
+}
