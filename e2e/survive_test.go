@@ -88,6 +88,10 @@ func TestKillHAProxy(t *testing.T) {
 	c.deploy(hello("/web", 2, external("HAPROXY_0_VHOST", "web.test"), nil))
 	c.answers(c.front("/"), "web.test", "/web")
 	for i, which := range []string{"master and worker", "worker"} {
+		eventually(t, 10*time.Second, "one master and one worker", func() error {
+			n := len(c.haproxyPIDs())
+			return expect(n == 2, "%d processes", n)
+		})
 		for _, pid := range c.haproxyPIDs()[i:] {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -104,10 +108,6 @@ func TestKillHAProxy(t *testing.T) {
 		if back > time.Second {
 			t.Errorf("kill -9 of HAProxy's %s: back after %v, want at most 1 s", which, back)
 		}
-		eventually(t, 10*time.Second, "one master and one worker", func() error {
-			n := len(c.haproxyPIDs())
-			return expect(n == 2, "%d processes", n)
-		})
 	}
 }
 

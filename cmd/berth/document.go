@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,7 +69,17 @@ func splitDocument(name string, data []byte) ([]document, error) {
 	}
 	var list []json.RawMessage
 	if err := json.Unmarshal(data, &list); err != nil {
+		if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
+			return nil, fmt.Errorf("read %s: it begins with a byte order mark; save it without", name)
+		}
+		var kind *json.UnmarshalTypeError
+		if errors.As(err, &kind) {
+			return nil, fmt.Errorf("read %s: %w, not a %s", name, errNoDocument, kind.Value)
+		}
 		return nil, fmt.Errorf("read %s: %w: %w", name, errNoDocument, located(data, err))
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("read %s: %w, not %.20s", name, errNoDocument, data)
 	}
 	var out []document
 	for i, e := range list {

@@ -3,6 +3,7 @@ package haproxy
 import (
 	"context"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
@@ -43,6 +44,7 @@ func (h *HAProxy) Stop(ctx context.Context, bound time.Duration) error {
 			}
 		}
 		if h.ended(ctx, s.wait) {
+			h.opt.Paths.clean()
 			return nil
 		}
 	}
@@ -53,4 +55,11 @@ func (h *HAProxy) ended(ctx context.Context, bound time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	return h.master.wait(ctx) == nil
+}
+
+// clean removes what meant something only while HAProxy ran. What is kept for the next start stays.
+func (p Paths) clean() {
+	for _, path := range []string{p.Stats, p.Master, p.Log, p.Record, p.Doubt, p.State} {
+		_ = os.Remove(path)
+	}
 }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"berth/orchestrator/api"
@@ -104,6 +105,11 @@ func (b *unitBuild) places(m merged) []place {
 		ports := taskPorts(&t.owner.App, t.Task)
 		if !ok || len(ports) == 0 {
 			continue
+		}
+		for _, n := range ports {
+			if n < 0 || n > 65535 {
+				b.p.warnf("ports", strconv.Itoa(n), "task %s: expected ports from 1 to 65535", Shorten(t.ID))
+			}
 		}
 		list = append(list, place{task: t.Task, host: t.Host, ip: ip, ports: ports, draining: t.draining || f == drain})
 	}

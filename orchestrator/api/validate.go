@@ -55,6 +55,11 @@ func (d *draft) validateCommand() {
 		}
 		d.noNUL(at, value)
 	}
+	for name, value := range sorted(a.Labels) { // a task finds its labels in its environment
+		at := child("/labels", name)
+		d.noNUL(at, name)
+		d.noNUL(at, value)
+	}
 }
 
 // isProcess reports whether there is no image that could bring a command of its own.

@@ -22,6 +22,7 @@ func TestRules(t *testing.T) {
 		{"NUL in a command", `{"id":"/x","cmd":"a\u0000b"}`, []string{"/cmd"}},
 		{"NUL in an argument", `{"id":"/x","args":["a","\u0000"]}`, []string{"/args(1)"}},
 
+		{"NUL in a label", plain(`"labels":{"a":"b\u0000"}`), []string{"/labels/a"}},
 		{"environment names", plain(`"env":{"":"a","A=B":"b","C":"","D":"\u0000"}`), []string{"/env/", "/env/A=B", "/env/D"}},
 		{"instances from 0", plain(`"instances":-1`), []string{"/instances"}},
 		{"no instance", plain(`"instances":0`), nil},

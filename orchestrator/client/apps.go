@@ -121,7 +121,7 @@ func (c *Client) DeleteApp(ctx context.Context, id string, opt WriteOptions) (Re
 // Scale sets the number of instances.
 func (c *Client) Scale(ctx context.Context, id string, instances int, opt WriteOptions) (Result, error) {
 	doc := fmt.Appendf(nil, `{"instances":%d}`, instances)
-	return c.write(ctx, http.MethodPut, appPath(id), opt.query(), doc)
+	return c.write(ctx, http.MethodPatch, appPath(id), opt.query(), doc) // PUT would make an app that is not there
 }
 
 // Restart replaces all tasks of an app.

@@ -283,7 +283,7 @@ func TestTypedCalls(t *testing.T) {
 		"GET /v2/apps/a?":                     `{"app":{"id":"/a"}}`,
 		"PUT /v2/apps/a?partialUpdate=false":  `{"version":"2024-01-01T00:00:00.000Z","deploymentId":"d"}`,
 		"PATCH /v2/apps/a?dryRun=true":        `{"steps":[{"actions":[]}],"app":{"id":"/a"}}`,
-		"PUT /v2/apps/a?":                     `{"version":"2024-01-01T00:00:00.000Z","deploymentId":"d"}`,
+		"PATCH /v2/apps/a?":                   `{"version":"2024-01-01T00:00:00.000Z","deploymentId":"d"}`,
 		"GET /v2/tasks?":                      `{"tasks":[{"id":"a.1"}]}`,
 		"GET /v2/apps/a/tasks?":               `{"tasks":[{"id":"a.1"}]}`,
 		"POST /v2/tasks/delete?":              `{"tasks":[{"id":"a.1"}]}`,

@@ -5,18 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"berth/cmd/internal/cli"
+	"berth/examples"
 	"berth/orchestrator/client"
 )
 
 // Config is what the demo can be told.
 type Config struct {
-	Dir      string   // holds test1.json to test6.json
+	Dir      string   // holds test1.json to test6.json; "" for those built in
 	Once     bool     // end after the walk
 	HostPort int      // test2's port
 	DevArgs  []string // further flags of berth dev
@@ -28,7 +30,7 @@ func Command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo [-- FLAGS OF berth dev]",
 		Short: "start berth dev, deploy six apps and walk through them",
-		Long: `Starts berth dev with its state in a temporary directory, deploys the six apps of --examples as plain processes, and
+		Long: `Starts berth dev with its state in a temporary directory, deploys six apps as plain processes, and
 walks through what they show: each command is printed with its real answer, and the answer is checked. Then it stays up
 until Ctrl-C and leaves nothing behind.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,13 +38,26 @@ until Ctrl-C and leaves nothing behind.`,
 				return err
 			}
 			cfg.DevArgs = args
+			cli.OutlivePipe() // the state directory has to be removed, whatever becomes of the reader
 			return Run(cmd.Context(), cfg, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&cfg.Dir, "examples", "examples/process", "directory of test1.json to test6.json")
+	cmd.Flags().StringVar(&cfg.Dir, "examples", "", "`directory` of test1.json to test6.json (default: those built in)")
 	cmd.Flags().BoolVar(&cfg.Once, "once", false, "end after the walk: exit code 0 if every step answered as it should")
 	cmd.Flags().IntVar(&cfg.HostPort, "host-port", 2000, "fixed host port of test2; the next free one if it is taken")
 	return cmd
+}
+
+// unpack writes the built-in apps to dir.
+func unpack(dir string) (string, error) {
+	files, err := fs.Sub(examples.Files, "process")
+	if err == nil {
+		err = os.CopyFS(dir, files)
+	}
+	if err != nil {
+		return "", fmt.Errorf("unpack the example apps: %w", err)
+	}
+	return dir, nil
 }
 
 // Run is the whole demo.
@@ -52,6 +67,11 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(state)) }()
+	if cfg.Dir == "" {
+		if cfg.Dir, err = unpack(filepath.Join(state, "built-in")); err != nil {
+			return err
+		}
+	}
 	apps, err := prepare(cfg, state, out)
 	if err != nil {
 		return err

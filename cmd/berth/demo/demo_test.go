@@ -14,7 +14,7 @@ import (
 	"berth/orchestrator/api"
 )
 
-const examples = "../../../examples/process"
+const examplesDir = "../../../examples/process"
 
 func TestExamplesAreUsedAsTheyAreWhereTheirPortsAreFree(t *testing.T) {
 	two, six := freeFrom(t, 23000), freeFrom(t, 24000)
@@ -87,7 +87,7 @@ func TestMissingExamplesNameTheFlag(t *testing.T) {
 func withPorts(t *testing.T, two, six int) string {
 	t.Helper()
 	a := apps{dir: filepath.Join(t.TempDir(), "examples"), hostPort: two, servicePort6: six}
-	if err := a.copyFrom(examples); err != nil {
+	if err := a.copyFrom(examplesDir); err != nil {
 		t.Fatal(err)
 	}
 	return a.dir
@@ -105,7 +105,7 @@ func freeFrom(t *testing.T, n int) int {
 // The two flavours differ in how they run, not in what they show.
 func TestExamplesAreValidAndTheFlavoursAgree(t *testing.T) {
 	for _, name := range []string{"test1", "test2", "test3", "test4", "test5", "test6"} {
-		process := parse(t, filepath.Join(examples, name+".json"))
+		process := parse(t, filepath.Join(examplesDir, name+".json"))
 		docker := parse(t, filepath.Join("../../../examples/docker", name+".json"))
 		if process.ID != "/"+name || docker.ID != "/"+name {
 			t.Errorf("%s: ids %s and %s", name, process.ID, docker.ID)

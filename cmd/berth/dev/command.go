@@ -63,6 +63,12 @@ func Command() *cobra.Command {
 			if err := cli.Layer(cmd, EnvPrefix, ""); err != nil {
 				return err
 			}
+			for _, p := range c.proxyPorts() {
+				if p.number == 0 && cmd.Flags().Changed(p.flag) {
+					return cli.Usagef("--%s 0: expected a port from 1 to 65535; without the flag one is chosen", p.flag)
+				}
+			}
+			cli.OutlivePipe()
 			c.Groups = cli.SplitList(c.Groups)
 			log, err := cli.NewLogger(cmd.ErrOrStderr(), c.LogFormat, c.LogLevel)
 			if err != nil {

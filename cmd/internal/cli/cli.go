@@ -58,6 +58,10 @@ func Run(cmd *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	return exitCode(err)
 }
 
+// OutlivePipe makes a broken pipe on stdout or stderr an error of the write instead of the end of the process, for programs
+// that have something to put in order before they end, and daemons whose log reader may go away.
+func OutlivePipe() { signal.Ignore(syscall.SIGPIPE) }
+
 // ErrSilent ends a command as failed when all there is to say has been said.
 var ErrSilent = errors.New("failed")
 

@@ -40,6 +40,7 @@ func Command() *cobra.Command {
 		if *reference {
 			return writeReference(cmd.OutOrStdout(), cmd.Flags())
 		}
+		cli.OutlivePipe()
 		log, err := c.complete(cmd, file, args, warnings)
 		if err != nil {
 			return err

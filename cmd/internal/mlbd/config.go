@@ -18,7 +18,7 @@ type Config struct {
 	MaxBackoff         float64  // seconds
 	Quiet, Ceiling     time.Duration
 	Resync, StaleAfter time.Duration
-	CacheFile          string // "" is <run directory>/apps.json, "none" keeps none
+	CacheFile          string // "" is apps.json next to the configuration, "none" keeps none
 	Subscriber         string // "" is made from host name and configuration file
 
 	// Apps.

@@ -31,7 +31,7 @@ func sourceFlags(f *pflag.FlagSet, c *Config) {
 	f.DurationVar(&c.Resync, "resync", c.Resync, "`time` after which everything is read anew")
 	f.DurationVar(&c.StaleAfter, "stale-after", c.StaleAfter, "`time` without contact after which /readyz turns red")
 	f.StringVar(&c.CacheFile, "cache-file", c.CacheFile, "`file` that keeps the last state for a start without a source; none\n"+
-		"keeps nothing (default: apps.json in the run directory)")
+		"keeps nothing (default: apps.json next to the configuration)")
 	f.StringVar(&c.Subscriber, "subscriber", c.Subscriber, "`name` in the drain handshake; it must differ between load balancers\n"+
 		"(default: made from host name and configuration file)")
 }

@@ -161,7 +161,7 @@ func (c Config) clientOptions(p haproxy.Paths, log *slog.Logger) (client.Options
 	}
 	switch c.CacheFile {
 	case "":
-		o.CacheFile = filepath.Join(p.Run, "apps.json")
+		o.CacheFile = filepath.Join(p.Dir(), "apps.json")
 	case "none":
 	default:
 		o.CacheFile = c.CacheFile

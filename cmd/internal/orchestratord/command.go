@@ -34,6 +34,7 @@ func Command() *cobra.Command {
 			if err := cli.Layer(cmd, EnvPrefix, file); err != nil {
 				return err
 			}
+			cli.OutlivePipe()
 			c.Roles, c.Origins = cli.SplitList(c.Roles), cli.SplitList(c.Origins)
 			log, err := cli.NewLogger(cmd.ErrOrStderr(), c.LogFormat, c.LogLevel)
 			if err != nil {
