@@ -1,0 +1,156 @@
+package zone
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"berth/orchestrator/api"
+)
+
+// task is what the record rules need to know of one running task.
+type task struct {
+	id    string
+	tail  string       // of the agent's id
+	agent []netip.Addr // the agent's addresses
+	own   []netip.Addr // the task's own
+	ports []port
+	ok    bool // passes its health checks, or has none
+}
+
+// port is one port as Marathon would have announced it to Mesos.
+type port struct {
+	number uint16
+	proto  string // tcp or udp
+	name   string // label, may be empty
+	host   bool   // reached at the agent's address rather than the task's own
+}
+
+// tasksOf returns the tasks of a that can be published: running, on a known agent. resolve finds the addresses of an
+// agent that is known by name.
+func tasksOf(a *api.AppInfo, resolve func(host string) []netip.Addr) []task {
+	var out []task
+	for i := range a.Tasks {
+		t := &a.Tasks[i]
+		if t.State != api.TaskRunning || t.SlaveID == "" {
+			continue
+		}
+		out = append(out, task{
+			id: t.ID, tail: agentTail(t.SlaveID), agent: hostAddrs(t.Host, resolve), own: ownAddrs(t),
+			ports: portsOf(a, t), ok: t.Healthy(len(a.HealthChecks)),
+		})
+	}
+	return out
+}
+
+func hostAddrs(host string, resolve func(string) []netip.Addr) []netip.Addr {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip.Unmap().WithZone("")}
+	}
+	if host == "" || resolve == nil {
+		return nil
+	}
+	return resolve(host)
+}
+
+// ownAddrs skips what does not parse.
+func ownAddrs(t *api.Task) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range t.IPAddresses {
+		if ip, err := netip.ParseAddr(a.IPAddress); err == nil {
+			out = append(out, ip.Unmap().WithZone(""))
+		}
+	}
+	return out
+}
+
+// portsOf lists a task's ports, one entry for each protocol (dns.md section 1.1). Host ports belong to the definitions,
+// or to the mappings that have a host port, by position.
+func portsOf(a *api.AppInfo, t *api.Task) []port {
+	if a.Mode() == api.NetworkHost {
+		return definedPorts(a, t)
+	}
+	if mappings := a.Mappings(); len(mappings) > 0 {
+		return mappedPorts(a.Mode(), mappings, t)
+	}
+	return discoveredPorts(a)
+}
+
+func definedPorts(a *api.AppInfo, t *api.Task) []port {
+	var out []port
+	for i, number := range t.Ports {
+		var d api.PortDefinition
+		if i < len(a.PortDefinitions) {
+			d = a.PortDefinitions[i]
+		}
+		out = appendPort(out, number, d.Protocol, d.Name, true)
+	}
+	return out
+}
+
+func mappedPorts(mode string, mappings []api.PortMapping, t *api.Task) []port {
+	var out []port
+	next := 0
+	for _, m := range mappings {
+		switch {
+		case m.HostPort == nil && mode != api.NetworkBridge:
+			out = appendPort(out, m.ContainerPort, m.Protocol, m.Name, false)
+		case next < len(t.Ports):
+			out = appendPort(out, t.Ports[next], m.Protocol, m.Name, true)
+			next++
+		}
+	}
+	return out
+}
+
+func discoveredPorts(a *api.AppInfo) []port {
+	if a.IPAddress == nil || a.IPAddress.Discovery == nil {
+		return nil
+	}
+	var out []port
+	for _, d := range a.IPAddress.Discovery.Ports {
+		out = appendPort(out, d.Number, d.Protocol, d.Name, false)
+	}
+	return out
+}
+
+// appendPort splits "udp,tcp" and drops numbers that cannot be published.
+func appendPort(out []port, number int, proto, name string, host bool) []port {
+	if number < 1 || number > 65535 {
+		return out
+	}
+	if proto == "" {
+		proto = "tcp"
+	}
+	for _, p := range strings.Split(proto, ",") {
+		if p = Label(p, RFC1123); p != "" {
+			out = append(out, port{uint16(number), p, Label(name, RFC1123), host})
+		}
+	}
+	return out
+}
+
+// address picks the addresses of t by the first source that has any.
+func (t *task) address(sources []Source) []netip.Addr {
+	for _, s := range sources {
+		if addrs := t.from(s); len(addrs) > 0 {
+			return addrs
+		}
+	}
+	return nil
+}
+
+func (t *task) from(s Source) []netip.Addr {
+	switch s {
+	case SourceHost:
+		return t.agent
+	case SourceNetinfo:
+		return t.own
+	case SourceAuto:
+		if slices.ContainsFunc(t.ports, func(p port) bool { return p.host }) || len(t.own) == 0 {
+			return t.agent
+		}
+		return t.own
+	}
+	return nil // mesos and docker: names of old, without a counterpart here
+}
