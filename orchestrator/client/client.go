@@ -2,65 +2,85 @@ package client
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"berth/orchestrator/api"
 )
 
-// Options configure a Client.
-type Options struct {
-	URLs      []string // base URLs of one cluster, tried in order; each may carry user:password@ and a path
-	User      string   // basic authentication, over what the URL carries
-	Password  string
-	Token     string // bearer token
-	CAFile    string // PEM bundle to verify the server with, instead of the system's
-	Insecure  bool   // do not verify the server
-	UserAgent string
-
-	Quiet   time.Duration // Watch delivers after this long without an event (5 ms)
-	Ceiling time.Duration // but never later than this after the first one (50 ms)
-	Resync  time.Duration // everything is read anew this often (5 min)
-	// CacheFile keeps the last snapshot; "" keeps none.
-	CacheFile string
-	// Subscriber and Role name the follower in the drain handshake; "" takes no part.
-	Subscriber, Role string
-
-	Log *slog.Logger // nil discards
-}
+// Limits of time that no option changes.
+const (
+	connectTimeout = 3 * time.Second  // one TCP connection
+	headerTimeout  = 10 * time.Second // until a stream of events or logs has sent its header
+)
 
 // Client speaks to one cluster. It is safe for concurrent use.
-type Client struct{ opt Options }
+type Client struct {
+	opt  Options
+	log  *slog.Logger
+	ends []endpoint
+	http *http.Client
+	auth authorizer
 
-// New checks the options.
-func New(opt Options) (*Client, error) { return &Client{opt}, nil }
+	watching chan struct{} // holds one token while a Watch runs
+	noAcks   atomic.Bool   // the server of the present event stream has no /v1/acks
+	acks     *outbox       // set while a Watch runs; guarded by mu
+
+	mu       sync.Mutex
+	first    int // index in ends of the URL that worked last
+	status   Status
+	current  bool      // the state was read whole and nothing announced is open
+	lastByte time.Time // of the event stream
+}
+
+// New checks the options; it does not connect. Errors never repeat a URL's credentials.
+func New(opt Options) (*Client, error) {
+	opt = opt.withDefaults()
+	ends, err := parseEndpoints(opt.URLs)
+	if err != nil {
+		return nil, err
+	}
+	tlsCfg, err := opt.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{opt: opt, log: opt.Log, ends: ends, watching: make(chan struct{}, 1)}
+	c.http = &http.Client{
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}).DialContext,
+			TLSClientConfig:     tlsCfg,
+			TLSHandshakeTimeout: connectTimeout,
+			MaxIdleConnsPerHost: opt.Parallel + 2,
+			IdleConnTimeout:     90 * time.Second,
+			WriteBufferSize:     16 << 10,
+			ReadBufferSize:      16 << 10,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if c.auth, err = newAuthorizer(opt, c.http); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close drops idle connections. The client stays usable.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Watch follows the cluster until ctx ends and calls deliver with each new snapshot, one call at a time; the first comes
-// from the cache file if nothing answers. It returns only ctx's error.
+// from the cache file if nothing answers. It returns only ctx's error. A second Watch waits for the first to end.
+//
+// deliver may take its time: events are read meanwhile and answered by one later snapshot. Nothing is delivered when
+// neither an app nor the index changed.
 func (c *Client) Watch(ctx context.Context, deliver func(context.Context, *Snapshot)) error {
-	return errors.New("follow the cluster: no source")
+	select {
+	case c.watching <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c.watching }()
+	newWatcher(c, deliver).run(ctx)
+	return ctx.Err()
 }
-
-// Ack reports how far a follower has come. Against a real Marathon, which has no such endpoint, it does nothing.
-func (c *Client) Ack(ctx context.Context, ack api.Ack) error { return nil }
-
-// Status says how the watch is doing.
-type Status struct {
-	Connected    bool      // the event stream is up
-	Source       string    // URL in use
-	LastSync     time.Time // last moment at which the state was known to be current
-	Reconnects   uint64
-	Suspicious   bool // a sudden loss of most apps is waiting to be confirmed
-	LastError    string
-	FullReads    uint64
-	SingleReads  uint64
-	EventsSeen   uint64
-	FromDisk     bool
-	LastEventAt  time.Time
-	LastErrorAt  time.Time
-	SnapshotApps int
-}
-
-// Status returns the state of the running Watch.
-func (c *Client) Status() Status { return Status{} }
