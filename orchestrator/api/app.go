@@ -97,6 +97,12 @@ type Volume struct {
 	Mode          string `json:"mode"` // RW or RO
 }
 
+// Values of Volume.Mode.
+const (
+	VolumeReadWrite = "RW"
+	VolumeReadOnly  = "RO"
+)
+
 // Network modes of Network.Mode.
 const (
 	NetworkHost      = "host"

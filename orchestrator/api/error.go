@@ -62,3 +62,16 @@ func CodeOf(err error) Code {
 func NotFound(kind, id string) *Error {
 	return &Error{Code: CodeNotFound, Message: kind + " '" + id + "' does not exist"}
 }
+
+// In returns a copy of e with prefix put before the path of every detail: "(3)" makes /id into (3)/id. A nil e stays nil.
+func (e *Error) In(prefix string) *Error {
+	if e == nil {
+		return nil
+	}
+	c := *e
+	c.Details = make([]Detail, len(e.Details))
+	for i, d := range e.Details {
+		c.Details[i] = Detail{Path: prefix + d.Path, Errors: d.Errors}
+	}
+	return &c
+}

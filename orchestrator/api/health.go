@@ -33,6 +33,19 @@ type HealthCheck struct {
 	Command                *HealthShell `json:"command,omitempty"`
 }
 
+// MarshalJSON implements json.Marshaler: delaySeconds is shown for every kind that has it, also when it is 0.
+func (h HealthCheck) MarshalJSON() ([]byte, error) {
+	type plain HealthCheck
+	out := struct {
+		plain
+		DelaySeconds *float64 `json:"delaySeconds,omitempty"`
+	}{plain: plain(h)}
+	if h.DelaySeconds != 0 || h.besideTask() {
+		out.DelaySeconds = &h.DelaySeconds
+	}
+	return json.Marshal(out)
+}
+
 // HealthShell is the shell text of a COMMAND check.
 type HealthShell struct {
 	Value string `json:"value"`

@@ -1,45 +1,103 @@
 package api
 
-import "encoding/json"
-
-// Notes are remarks on a document that was accepted.
-type Notes struct {
-	Unknown  []string // paths of fields nobody knows; they were dropped
-	Warnings []string // sentences
-}
+import "maps"
 
 // ParseApp reads a whole app definition: decoded with case-sensitive keys, normalised to the 1.5 shape, defaults filled
-// in, validated. The error is an *Error that lists everything wrong at once.
+// in, validated (sections 3 to 5.2 and 11). Version and read-only fields are dropped. The error is an *Error that lists
+// everything wrong at once: first all values of a wrong type, and if there are none all rules broken.
 func ParseApp(data []byte) (*App, Notes, error) {
-	var a App
-	err := json.Unmarshal(data, &a)
-	return &a, Notes{}, err
+	u, notes, err := readUpdate(data)
+	if err != nil {
+		return nil, Notes{}, err
+	}
+	app, more, err := u.Apply(nil)
+	if err != nil {
+		return nil, Notes{}, err
+	}
+	return app, notes.and(more), nil
 }
 
-// Update is a partial change of an app: the fields a client gave, and no others.
+// Update is a partial change of an app: the fields a client gave, and no others (section 8.1).
 type Update struct {
-	ID       string    // absolute, or "" if not given
-	Rollback Timestamp // set when the document is {"version":…}: return to that version
+	ID       string    // absolute, or "" if not given; a caller that knows the id from the URL may set it
+	Rollback Timestamp // set when the document is {"version":…}: return to that version; Apply then changes nothing
+
+	sent  App             // as decoded, legacy fields included
+	given map[string]bool // fields of sent that were there and not null
+	rules problems        // broken rules that decoding found; Apply reports them with its own
 }
 
-// ParseUpdate reads a partial update. What depends on the stored app is checked by Apply.
-func ParseUpdate(data []byte) (*Update, Notes, error) { return &Update{}, Notes{}, nil }
+// ParseUpdate reads a partial update. It refuses text that is not JSON, values of a wrong type, a bad id, and a version
+// together with fields to change; everything else is checked by Apply.
+//
+// Whether the update's ID is the one in the URL is for the caller to check.
+func ParseUpdate(data []byte) (*Update, Notes, error) {
+	u, notes, err := readUpdate(data)
+	if err != nil {
+		return nil, Notes{}, err
+	}
+	if u.given["id"] && u.ID == "" {
+		return nil, Notes{}, u.rules.err(messageInvalidObject)
+	}
+	if u.given["version"] {
+		if err := u.detectRollback(notes.Unknown); err != nil {
+			return nil, Notes{}, err
+		}
+	}
+	return u, notes, nil
+}
 
-// Apply returns stored with the given fields replaced, normalised against stored and validated. A nil stored makes a new
-// app. stored is not changed.
-func (u *Update) Apply(stored *App) (*App, Notes, error) { return stored, Notes{}, nil }
+// Given reports whether the document has the top-level field, with a value other than null.
+func (u *Update) Given(field string) bool { return u.given[field] }
 
-// ParseID reads an id and returns its absolute form, /group/app. base is the group that a relative id belongs to.
-func ParseID(s, base string) (string, error) { return s, nil }
+func readUpdate(data []byte) (*Update, Notes, error) {
+	u := &Update{given: map[string]bool{}}
+	d, root, err := decodeStrict(data, &u.sent)
+	if err != nil {
+		return nil, Notes{}, err
+	}
+	if d.badType {
+		return nil, Notes{}, d.err()
+	}
+	special := specialFields[appType]
+	for i, name := range root.names {
+		if _, ok := special[name]; !ok && root.items[i].kind != kindNull {
+			u.given[name] = true
+		}
+	}
+	u.rules = d.problems
+	if u.given["id"] {
+		u.ID = u.rules.givenID(u.sent.ID)
+	}
+	return u, d.notes, nil
+}
 
-// Selector is a parsed label selector (section 8.1).
-type Selector struct{}
+// givenID returns the absolute form of an id, or "" with a problem noted.
+func (p *problems) givenID(s string) string {
+	var own problems
+	id := own.id("/id", s, "")
+	if own.empty() {
+		return id
+	}
+	p.addAll(own)
+	return ""
+}
 
-// ParseSelector reads a comma-separated label selector.
-func ParseSelector(s string) (Selector, error) { return Selector{}, nil }
-
-// Matches reports whether labels satisfy every requirement.
-func (s Selector) Matches(labels map[string]string) bool { return true }
-
-// In returns e with prefix put before the path of every detail: "(3)" makes /id into (3)/id.
-func (e *Error) In(prefix string) *Error { return e }
+// detectRollback accepts a version alone, with an id, or with the read-only fields of a document that was read before.
+func (u *Update) detectRollback(unknown []string) error {
+	others := maps.Clone(u.given)
+	delete(others, "id")
+	delete(others, "version")
+	if len(others) > 0 || len(unknown) > 0 {
+		var p problems
+		p.add("/version", "a version asks for a rollback and cannot stand beside fields to change; leave it out to change them")
+		return p.err(messageInvalidObject)
+	}
+	if u.sent.Version.IsZero() {
+		var p problems
+		p.add("/version", "names no version")
+		return p.err(messageInvalidObject)
+	}
+	u.Rollback = u.sent.Version
+	return nil
+}
