@@ -2,245 +2,276 @@ package zone
 
 import (
 	"maps"
+	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"berth/orchestrator/api"
 )
 
 // Builder makes zones of successive snapshots of apps. It is not safe for concurrent use; the zones are.
 type Builder struct {
-	o     Options
-	apps  map[string]*contribution   // by app id
-	names map[string]map[string]bool // name → ids of the apps that contribute to it
-	below map[string]int             // ancestor → how many names with records are below it
-	zone  *Zone
+	o      Options
+	apps   map[string]*contribution   // by app id
+	owners map[string][]*contribution // name → who contributes to it; see contribution.self
+	below  map[string]int             // ancestor → how many names with records are below it
+	agents map[string]int             // host → how many apps have tasks on it
+	zone   *Zone
+
+	infra                 Infra
+	cluster, static, vips *contribution
+	again                 bool // the cluster's contribution has to be made anew
+
+	fresh   []*contribution // those with groups made during this update
+	touched []touch
+	w       *writer
 }
 
-// contribution is what one app gave, kept to take it back.
+// touch is a name whose records may have changed; group is the contribution that is likely to be its only one.
+type touch struct {
+	name  string
+	group *group
+}
+
+// contribution is what one app, or one other source, gave: enough to take it back.
 type contribution struct {
-	info     *api.AppInfo
-	entries  []entry // sorted
+	id       string
+	info     *api.AppInfo // nil for what is no app
+	names    []string     // sorted
+	hosts    []string     // agents of its tasks
+	kept     map[string][]netip.Addr
+	problems []string
 	unusable []string
+
+	groups []group         // made when needed, dropped at the end of the update
+	self   []*contribution // the owners of a name that is this one's alone, shared by all of them
+	ids    []string        // the same for Node.Apps; empty for what is no app
+}
+
+func newContribution(id string, info *api.AppInfo) *contribution {
+	c := &contribution{id: id, info: info}
+	c.self = []*contribution{c}
+	if info != nil {
+		c.ids = []string{id}
+	}
+	return c
 }
 
 // NewBuilder returns a Builder that knows no apps. The options must have passed Validate.
 func NewBuilder(o Options) *Builder {
-	return &Builder{
-		o: o, apps: map[string]*contribution{}, names: map[string]map[string]bool{}, below: map[string]int{},
-		zone: &Zone{apex: o.Domain, soa: o.SOA, ttl: o.InfraTTL},
+	b := &Builder{
+		o: o, apps: map[string]*contribution{}, owners: map[string][]*contribution{}, below: map[string]int{},
+		agents: map[string]int{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
 	}
+	b.w = newWriter(&b.o)
+	for i := range b.zone.apexes {
+		b.zone.apexes[i].seal(0)
+	}
+	b.cluster, b.static, b.vips = newContribution("", nil), newContribution("", nil), newContribution("", nil)
+	return b
+}
+
+// SetInfra says what the cluster is; the next Update takes it in.
+func (b *Builder) SetInfra(in Infra) {
+	b.infra = in
+	b.again = true
+}
+
+// SetStatic replaces the records from files; the next Update takes them in. They are kept as they are.
+func (b *Builder) SetStatic(s Static) {
+	for _, r := range s.records {
+		b.w.put(b.w.at(r.name), r.entry)
+	}
+	b.replace(b.static)
+}
+
+// SetVIPs replaces the names of virtual addresses, whole names in any case; the next Update takes them in. Whoever calls
+// it has the addresses in force already (dns.md section 14).
+func (b *Builder) SetVIPs(vips map[string][]netip.Addr) {
+	for name, addrs := range vips {
+		b.w.addrs(b.w.at(strings.ToLower(strings.TrimSuffix(name, "."))), addrs, dcosTTL, true)
+	}
+	b.replace(b.vips)
 }
 
 // Update returns the zone of apps. Apps whose pointer is the one of the last call are taken to be unchanged. The serial
 // of a zone that differs from the last one is now (Unix seconds), or one more than the last where that is larger; when
 // nothing differs, the last zone itself is returned.
 func (b *Builder) Update(apps []*api.AppInfo, now uint32) *Zone {
-	touched := map[string]bool{}
-	present := make(map[string]bool, len(apps))
-	for _, a := range apps {
-		present[a.ID] = true
-		if c := b.apps[a.ID]; c == nil || c.info != a {
-			b.replace(a.ID, a, touched)
-		}
+	b.replaceAll(b.changed(apps))
+	if len(b.apps) > len(apps) {
+		b.removeAbsent(apps)
 	}
-	for id := range b.apps {
-		if !present[id] {
-			b.replace(id, nil, touched)
-		}
+	if b.again {
+		b.again = false
+		b.w.infra(b.infra, slices.Sorted(maps.Keys(b.agents)))
+		b.replace(b.cluster)
 	}
-	b.publish(touched, now)
+	b.publish(now)
 	return b.zone
 }
 
-// replace takes an app's entries back and puts its new ones in; a nil info removes the app.
-func (b *Builder) replace(id string, info *api.AppInfo, touched map[string]bool) {
-	var old, fresh contribution
-	if c := b.apps[id]; c != nil {
-		old = *c
-	}
-	if info != nil {
-		fresh.info = info
-		fresh.entries, fresh.unusable = entries(info, &b.o)
-		b.apps[id] = &fresh
-	} else {
-		delete(b.apps, id)
-	}
-	if slices.Equal(old.entries, fresh.entries) {
-		return
-	}
-	for name := range namesOf(old.entries) {
-		delete(b.names[name], id)
-		touched[name] = true
-	}
-	for name := range namesOf(fresh.entries) {
-		if b.names[name] == nil {
-			b.names[name] = map[string]bool{}
-		}
-		b.names[name][id] = true
-		touched[name] = true
-	}
-}
-
-// namesOf yields each name of sorted entries once.
-func namesOf(list []entry) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for i := range list {
-			if (i == 0 || list[i].name != list[i-1].name) && !yield(list[i].name) {
-				return
-			}
-		}
-	}
-}
-
-// publish makes the touched names anew in a copy of the zone.
-func (b *Builder) publish(touched map[string]bool, now uint32) {
-	next := &change{zone: *b.zone}
-	changed := false
-	for name := range touched {
-		old := b.zone.shard[shardOf(name)][name]
-		fresh := b.node(name)
-		if len(b.names[name]) == 0 {
-			delete(b.names, name)
-		}
-		if sameNode(old, fresh) {
+// changed returns contributions for the apps that differ, with groups.
+func (b *Builder) changed(apps []*api.AppInfo) []*contribution {
+	var out []*contribution
+	for _, a := range apps {
+		old := b.apps[a.ID]
+		if old != nil && old.info == a {
 			continue
 		}
-		changed = true
-		b.countBelow(name, old, fresh, next)
-		if fresh == nil && b.below[name] > 0 {
-			fresh = &Node{Name: name}
+		c := newContribution(a.ID, a)
+		if old != nil {
+			c.kept = keepAddrs(old.info, a, old.kept)
 		}
-		next.put(name, fresh)
+		out = append(out, c)
 	}
-	if !changed {
-		return
-	}
-	next.zone.serial = max(now, b.zone.serial+1)
-	b.zone = &next.zone
+	b.generate(out)
+	return out
 }
 
-// countBelow keeps the ancestors of a name in existence as long as there is a name with records below them.
-func (b *Builder) countBelow(name string, old, fresh *Node, next *change) {
-	had, has := old != nil && len(old.Sets) > 0, fresh != nil
-	if had == has {
+// generate makes the groups of several contributions, on all processors if there are many.
+func (b *Builder) generate(list []*contribution) {
+	const few = 256
+	if len(list) < few {
+		for _, c := range list {
+			c.make(b.w)
+		}
 		return
 	}
-	for up := parent(name); up != "" && up != b.o.Domain; up = parent(up) {
-		if has {
-			b.below[up]++
-		} else {
-			b.below[up]--
-		}
-		n := next.get(up)
-		switch {
-		case b.below[up] > 0 && n == nil:
-			next.put(up, &Node{Name: up})
-		case b.below[up] == 0:
-			delete(b.below, up)
-			if n != nil && len(n.Sets) == 0 {
-				next.put(up, nil)
+	var wg sync.WaitGroup
+	for part := range slices.Chunk(list, len(list)/runtime.GOMAXPROCS(0)+1) {
+		wg.Go(func() {
+			w := newWriter(&b.o)
+			for _, c := range part {
+				c.make(w)
 			}
+		})
+	}
+	wg.Wait()
+}
+
+func (c *contribution) make(w *writer) {
+	c.problems = w.app(c.info, c.kept)
+	c.hosts = hostsOf(c.info)
+	c.groups, c.unusable = w.take()
+	c.names = make([]string, len(c.groups))
+	for i := range c.groups {
+		c.names[i] = c.groups[i].name
+	}
+}
+
+func hostsOf(a *api.AppInfo) []string {
+	out := make([]string, 0, min(len(a.Tasks), 8))
+	for i := range a.Tasks {
+		if t := &a.Tasks[i]; published(t) && (len(out) == 0 || out[len(out)-1] != t.Host) {
+			out = append(out, t.Host)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// replaceAll puts new contributions of apps in the place of old ones.
+func (b *Builder) replaceAll(list []*contribution) {
+	if len(b.owners) == 0 {
+		n := 0
+		for _, c := range list {
+			n += len(c.names)
+		}
+		b.owners = make(map[string][]*contribution, n)
+		b.touched = make([]touch, 0, n)
+	}
+	for _, c := range list {
+		old := b.apps[c.id]
+		if old == nil {
+			old = &contribution{}
+		}
+		b.apps[c.id] = c
+		b.swap(old, c)
+	}
+}
+
+// removeAbsent takes out the apps that are not in the list.
+func (b *Builder) removeAbsent(apps []*api.AppInfo) {
+	present := make(map[string]bool, len(apps))
+	for _, a := range apps {
+		present[a.ID] = true
+	}
+	for id, c := range b.apps {
+		if !present[id] {
+			delete(b.apps, id)
+			b.swap(c, newContribution(id, nil))
 		}
 	}
 }
 
-// node makes a name's records of what the apps behind it give; nil if there are none.
-func (b *Builder) node(name string) *Node {
-	ids := slices.Sorted(maps.Keys(b.names[name]))
-	var all []entry
-	for _, id := range ids {
-		list := b.apps[id].entries
-		i, _ := slices.BinarySearchFunc(list, name, func(e entry, n string) int { return strings.Compare(e.name, n) })
-		for ; i < len(list) && list[i].name == name; i++ {
-			all = append(all, list[i])
+// replace gives c, which is no app, what the writer holds. Its groups stay, as nothing else they could be made of is kept.
+func (b *Builder) replace(c *contribution) {
+	old := &contribution{names: c.names, self: c.self}
+	c.groups, c.unusable = b.w.take()
+	c.names = nil
+	for i := range c.groups {
+		c.names = append(c.names, c.groups[i].name)
+	}
+	b.disown(old, c)
+	b.own(c)
+}
+
+// swap takes an app's old contribution out and puts its new one in.
+func (b *Builder) swap(old, c *contribution) {
+	b.disown(old, c)
+	b.own(c)
+	b.countAgents(old.hosts, -1)
+	b.countAgents(c.hosts, 1)
+	b.fresh = append(b.fresh, c)
+}
+
+// countAgents notes when an agent gets its first or loses its last app.
+func (b *Builder) countAgents(hosts []string, sign int) {
+	for _, h := range hosts {
+		n := b.agents[h]
+		b.agents[h] = n + sign
+		if n+sign == 0 {
+			delete(b.agents, h)
+		}
+		if n == 0 || n+sign == 0 {
+			b.again = true
 		}
 	}
-	kept, fallback := b.filter(all)
-	if len(kept) == 0 {
-		return nil
-	}
-	return &Node{Name: name, Sets: rrsets(kept), Fallback: fallback, Apps: ids}
 }
 
-// filter leaves the entries of tasks that should get traffic, by the health filter in force.
-func (b *Builder) filter(all []entry) (kept []entry, fallback bool) {
-	if b.o.Filter == FilterOff {
-		return all, false
-	}
-	for _, e := range all {
-		if e.ok {
-			kept = append(kept, e)
+// disown takes old out of the owners of its names. Names that c has as well are left to own.
+func (b *Builder) disown(old, c *contribution) {
+	for _, name := range old.names {
+		list := b.owners[name]
+		i := slices.IndexFunc(list, func(o *contribution) bool { return len(old.self) > 0 && o == old.self[0] })
+		switch {
+		case i < 0:
+		case len(list) == 1:
+			delete(b.owners, name)
+		case len(list) == 2:
+			b.owners[name] = list[1-i].self
+		default:
+			b.owners[name] = slices.Delete(slices.Clone(list), i, i+1)
+		}
+		if _, both := slices.BinarySearch(c.names, name); !both {
+			b.touched = append(b.touched, touch{name, nil})
 		}
 	}
-	if len(kept) == 0 && b.o.Filter == FilterOpen {
-		return all, len(all) > 0
-	}
-	return kept, false
 }
 
-func rrsets(list []entry) []RRset {
-	slices.SortFunc(list, compareEntries)
-	var sets []RRset
-	for _, e := range list {
-		if len(sets) == 0 || sets[len(sets)-1].Type != e.typ {
-			sets = append(sets, RRset{Type: e.typ, TTL: e.ttl})
+func (b *Builder) own(c *contribution) {
+	for i, name := range c.names {
+		b.touched = append(b.touched, touch{name, &c.groups[i]})
+		list := b.owners[name]
+		if len(list) == 0 {
+			b.owners[name] = c.self
+			continue
 		}
-		set := &sets[len(sets)-1]
-		set.TTL = min(set.TTL, e.ttl) // one TTL for the whole set (RFC 2181 section 5.2)
-		if n := len(set.Records); n == 0 || set.Records[n-1] != e.data {
-			set.Records = append(set.Records, e.data)
-		}
-	}
-	return sets
-}
-
-func sameNode(a, b *Node) bool {
-	if a == nil || b == nil || len(a.Sets) == 0 {
-		return (a == nil || len(a.Sets) == 0) && b == nil
-	}
-	return a.Fallback == b.Fallback && slices.Equal(a.Apps, b.Apps) && slices.EqualFunc(a.Sets, b.Sets, func(x, y RRset) bool {
-		return x.Type == y.Type && x.TTL == y.TTL && slices.Equal(x.Records, y.Records)
-	})
-}
-
-// parent is name without its first label.
-func parent(name string) string {
-	_, up, _ := strings.Cut(name, ".")
-	return up
-}
-
-// change is a zone in the making: a shard is copied when it is first written to.
-type change struct {
-	zone   Zone
-	copied [shards]bool
-}
-
-func (c *change) get(name string) *Node { return c.zone.shard[shardOf(name)][name] }
-
-func (c *change) put(name string, n *Node) {
-	i := shardOf(name)
-	if !c.copied[i] {
-		c.copied[i] = true
-		m := make(map[string]*Node, len(c.zone.shard[i])+1)
-		maps.Copy(m, c.zone.shard[i])
-		c.zone.shard[i] = m
-	}
-	c.tally(c.zone.shard[i][name], -1)
-	c.tally(n, 1)
-	if n == nil {
-		delete(c.zone.shard[i], name)
-		return
-	}
-	c.zone.shard[i][name] = n
-}
-
-func (c *change) tally(n *Node, sign int) {
-	if n == nil || len(n.Sets) == 0 {
-		return
-	}
-	c.zone.count.Names += sign
-	for i := range n.Sets {
-		c.zone.count.Records += sign * len(n.Sets[i].Records)
+		list = append(slices.Clip(list), c)
+		slices.SortFunc(list, func(x, y *contribution) int { return strings.Compare(x.id, y.id) })
+		b.owners[name] = list
 	}
 }

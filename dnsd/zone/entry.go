@@ -1,7 +1,6 @@
 package zone
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,52 +8,151 @@ import (
 	"berth/orchestrator/api"
 )
 
-// DNS record types used here (RFC 1035, 2782, 3596).
+// DC/OS zones (dns.md section 6).
 const (
-	TypeA    uint16 = 1
-	TypePTR  uint16 = 12
-	TypeAAAA uint16 = 28
-	TypeSRV  uint16 = 33
+	dcosZone   = "dcos.thisdcos.directory"
+	l4lbZone   = "l4lb.thisdcos.directory"
+	dcosTTL    = 5
+	dcosAgent  = "agentip." + dcosZone
+	dcosOwn    = "containerip." + dcosZone
+	dcosEither = "autoip." + dcosZone
 )
 
-// Record is one record's data; which fields count depends on the type.
-type Record struct {
-	Addr                   netip.Addr // A, AAAA
-	Target                 string     // SRV, PTR: lower case, without the trailing dot
-	Priority, Weight, Port uint16     // SRV
+// appWriter writes the records of one app's tasks (dns.md sections 3, 5 and 6).
+type appWriter struct {
+	*writer
+	ttl     uint32
+	sources []Source
+	names   []appName
 }
 
-// entry is one record that an app contributes to a name.
-type entry struct {
-	name string // lower case, without the trailing dot
-	typ  uint16
-	ttl  uint32
-	data Record
-	ok   bool // from a task that should get traffic
+// appName is one of the names of an app, with what is made of it once for all tasks.
+type appName struct {
+	name, own, agent string // T, T.F.domain, T.F.slave.domain
+	services         []service
 }
 
-func addrEntry(name string, ip netip.Addr, ttl uint32, ok bool) entry {
-	typ := TypeAAAA
-	if ip.Is4() {
-		typ = TypeA
+// service is an owner name of SRV records.
+type service struct {
+	proto, port string
+	agent       bool // the variant by agent
+	name        string
+}
+
+// app collects what a contributes.
+func (w *writer) app(a *api.AppInfo, kept map[string][]netip.Addr) (problems []string) {
+	over, problems := overridesOf(a)
+	if over.off {
+		return problems
 	}
-	return entry{name, typ, ttl, Record{Addr: ip}, ok}
-}
-
-// entries lists what app contributes (dns.md sections 3 and 5), and the names that cannot be sent.
-func entries(a *api.AppInfo, o *Options) (out []entry, unusable []string) {
-	tasks := tasksOf(a, o.Resolve)
+	tasks := tasksOf(a, w.o.Resolve, kept)
 	if len(tasks) == 0 {
-		return nil, nil
+		return problems
 	}
-	names, bad := appNames(a.ID, o.Rules)
-	w := writer{o: o}
-	for _, name := range names {
-		for i := range tasks {
-			w.task(name, &tasks[i])
+	names, bad := appNames(a.ID, w.o.Rules)
+	w.unusable = append(w.unusable, bad...)
+	aw := appWriter{writer: w, ttl: w.o.TTL, sources: w.o.Sources}
+	if over.ttl != nil {
+		aw.ttl = *over.ttl
+	}
+	if over.source != "" {
+		aw.sources = []Source{over.source}
+	}
+	suffix := "." + w.o.Framework + "." + w.o.Domain
+	slave := "." + w.o.Framework + ".slave." + w.o.Domain
+	for _, n := range names {
+		aw.names = append(aw.names, appName{name: n, own: n + suffix, agent: n + slave})
+	}
+	for i := range tasks {
+		t := &tasks[i]
+		t.ok = t.ok || over.unchecked
+		aw.task(t, suffix, slave)
+		for _, alias := range over.aliases {
+			w.addrs(w.at(alias+"."+w.o.Domain), t.address(aw.sources), aw.ttl, t.ok)
 		}
 	}
-	return w.sorted(), append(bad, w.unusable...)
+	if w.o.DCOS && len(names) > 0 {
+		w.dcosTasks(names[0], tasks)
+	}
+	return problems
+}
+
+func (w *appWriter) task(t *task, suffix, slave string) {
+	tail := "-" + idHash(t.id) + "-" + t.tail
+	addrs := t.address(w.sources)
+	for i := range w.names {
+		n := &w.names[i]
+		canonical := suffixed(n.name, tail)
+		own, agent := canonical+suffix, canonical+slave
+		w.addrs(w.at(n.own), addrs, w.ttl, t.ok)
+		w.addrs(w.at(own), addrs, w.ttl, t.ok)
+		w.addrs(w.at(n.agent), t.agent, w.ttl, t.ok)
+		w.addrs(w.at(agent), t.agent, w.ttl, t.ok)
+		for _, p := range t.ports {
+			w.port(n, p, own, agent, t.ok)
+		}
+		if i == 0 && w.o.PTR && t.alone {
+			w.pointers(t.own, own, t.ok)
+		}
+	}
+}
+
+// port writes the SRV records of one port. The variant by agent ignores protocols: it always has both.
+func (w *appWriter) port(n *appName, p port, own, agent string, ok bool) {
+	target := own
+	if p.host && !w.o.TargetCompat {
+		target = agent
+	}
+	w.srv(n.service(w, p.proto, "", false), target, p.number, ok)
+	if p.name != "" {
+		w.srv(n.service(w, p.proto, p.name, false), target, p.number, ok)
+	}
+	if p.host {
+		w.srv(n.service(w, "tcp", "", true), agent, p.number, ok)
+		w.srv(n.service(w, "udp", "", true), agent, p.number, ok)
+	}
+}
+
+// service returns the owner name of SRV records, made when it is first asked for.
+func (n *appName) service(w *appWriter, proto, port string, agent bool) string {
+	for i := range n.services {
+		if s := &n.services[i]; s.proto == proto && s.port == port && s.agent == agent {
+			return s.name
+		}
+	}
+	name := prefixed(n.name) + "._" + fit(proto, maxLabel-1) + "." + w.o.Framework
+	if agent {
+		name += ".slave"
+	}
+	name += "." + w.o.Domain
+	if port != "" {
+		name = prefixed(port) + "." + name
+	}
+	n.services = append(n.services, service{proto, port, agent, name})
+	return name
+}
+
+func (w *appWriter) srv(name, target string, number uint16, ok bool) {
+	w.put(w.at(name), entry{TypeSRV, ok, w.ttl, Record{Target: target, Weight: w.o.Weight, Port: number}})
+}
+
+func (w *writer) pointers(addrs []netip.Addr, target string, ok bool) {
+	for _, ip := range addrs {
+		w.put(w.at(reverseName(ip)), entry{TypePTR, ok, w.o.InfraTTL, Record{Target: target}})
+	}
+}
+
+// dcosTasks writes the three names that say in themselves which address they have. Each part is one label there, the
+// framework's name too.
+func (w *writer) dcosTasks(name string, tasks []task) {
+	base := name + "." + Label(w.o.Framework, w.o.Rules) + "."
+	agent, own, either := w.at(base+dcosAgent), w.at(base+dcosOwn), w.at(base+dcosEither)
+	for i := range tasks {
+		t := &tasks[i]
+		w.addrs(agent, t.agent, dcosTTL, t.ok)
+		w.addrs(own, t.address([]Source{SourceNetinfo, SourceHost}), dcosTTL, t.ok)
+		w.addrs(either, t.from(SourceAuto), dcosTTL, t.ok)
+	}
 }
 
 // appNames returns the two names of an app: its id's segments reversed and joined, once as one label and once, as DC/OS
@@ -77,40 +175,6 @@ func appNames(id string, rules Rules) (names, unusable []string) {
 	return append(names, raw), nil
 }
 
-// writer collects the entries of one app.
-type writer struct {
-	o        *Options
-	out      []entry
-	unusable []string
-}
-
-func (w *writer) task(name string, t *task) {
-	fw, domain := w.o.Framework, w.o.Domain
-	canonical := suffixed(name, "-"+idHash(t.id)+"-"+t.tail)
-	own, slave := canonical+"."+fw+"."+domain, canonical+"."+fw+".slave."+domain
-	addrs := t.address(w.o.Sources)
-	w.addrs(name+"."+fw+"."+domain, addrs, t.ok)
-	w.addrs(own, addrs, t.ok)
-	w.addrs(name+"."+fw+".slave."+domain, t.agent, t.ok)
-	w.addrs(slave, t.agent, t.ok)
-	for _, p := range t.ports {
-		target := own
-		if p.host && !w.o.TargetCompat {
-			target = slave
-		}
-		service := prefixed(name) + "._" + p.proto + "." + fw + "." + domain
-		w.srv(service, target, p.number, t.ok)
-		if p.name != "" {
-			w.srv(prefixed(p.name)+"."+service, target, p.number, t.ok)
-		}
-		if p.host { // the variant by agent ignores protocols: it always has both
-			for _, proto := range []string{"._tcp.", "._udp."} {
-				w.srv(prefixed(name)+proto+fw+".slave."+domain, slave, p.number, t.ok)
-			}
-		}
-	}
-}
-
 // prefixed puts the underscore of a service name before name, whose first label is shortened to leave room for it.
 func prefixed(name string) string {
 	head, tail, dotted := strings.Cut(name, ".")
@@ -125,49 +189,4 @@ func prefixed(name string) string {
 func suffixed(name, suffix string) string {
 	i := strings.LastIndexByte(name, '.') + 1
 	return name[:i] + fit(name[i:], maxLabel-len(suffix)) + suffix
-}
-
-func (w *writer) addrs(name string, addrs []netip.Addr, ok bool) {
-	for _, ip := range addrs {
-		w.add(addrEntry(name, ip, w.o.TTL, ok))
-	}
-}
-
-func (w *writer) srv(name, target string, number uint16, ok bool) {
-	w.add(entry{name, TypeSRV, w.o.TTL, Record{Target: target, Weight: w.o.Weight, Port: number}, ok})
-}
-
-func (w *writer) add(e entry) {
-	if !encodable(e.name) {
-		if !slices.Contains(w.unusable, e.name) {
-			w.unusable = append(w.unusable, e.name)
-		}
-		return
-	}
-	w.out = append(w.out, e)
-}
-
-func (w *writer) sorted() []entry {
-	slices.SortFunc(w.out, compareEntries)
-	return slices.Compact(w.out)
-}
-
-func compareEntries(a, b entry) int {
-	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.typ, b.typ), compareRecords(a.data, b.data),
-		cmp.Compare(a.ttl, b.ttl), compareBool(b.ok, a.ok))
-}
-
-func compareRecords(a, b Record) int {
-	return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Weight, b.Weight),
-		cmp.Compare(a.Target, b.Target), cmp.Compare(a.Port, b.Port))
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }

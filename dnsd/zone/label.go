@@ -104,18 +104,24 @@ func agentTail(id string) string {
 // encodable reports whether name can be sent: every label has 1 to 63 bytes of printable ASCII, and the name is not too
 // long.
 func encodable(name string) bool {
-	if name == "" || len(name) > maxName {
+	if len(name) > maxName {
 		return false
 	}
-	for _, l := range strings.Split(name, ".") {
-		if l == "" || len(l) > maxLabel {
+	label := 0
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c == '.' && label == 0:
+			return false
+		case c == '.':
+			label = 0
+			continue
+		case c <= ' ' || c > '~' || c == '\\' || c == '"':
 			return false
 		}
-		for i := range len(l) {
-			if l[i] <= ' ' || l[i] > '~' || l[i] == '\\' || l[i] == '"' {
-				return false
-			}
+		if label++; label > maxLabel {
+			return false
 		}
 	}
-	return true
+	return label > 0
 }

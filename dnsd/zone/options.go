@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Source names where a task's address is taken from (dns.md section 4).
@@ -44,6 +45,14 @@ type Options struct {
 	InfraTTL uint32 // seconds, of records of agents, leaders and the zone itself
 
 	SOA SOA
+	// DCOS adds DC/OS' own zones below thisdcos.directory (dns.md section 6).
+	DCOS bool
+	// PTR adds a name for each address that is published. Reverse lists networks whose reverse zones are ours as a whole:
+	// an address in them that nobody has does not exist, rather than being asked for elsewhere.
+	PTR     bool
+	Reverse []netip.Prefix
+	// AgentPort is the port in _slave._tcp.<domain>; 0 makes no such record. Mesos' agents have 5051.
+	AgentPort uint16
 	// Resolve finds the addresses of an agent that is listed by name; nil knows none.
 	Resolve func(host string) []netip.Addr
 }
@@ -59,7 +68,7 @@ type SOA struct {
 func DefaultOptions() Options {
 	return Options{
 		Domain: "mesos", Framework: "marathon", Sources: []Source{SourceAuto}, Filter: FilterOpen, Weight: 1,
-		TTL: 5, InfraTTL: 60, SOA: SOA{Refresh: 60, Retry: 600, Expire: 86400, Minimum: 60},
+		TTL: 5, InfraTTL: 60, SOA: SOA{Refresh: 60, Retry: 600, Expire: 86400, Minimum: 60}, DCOS: true, PTR: true,
 	}
 }
 
@@ -85,11 +94,38 @@ func (o Options) Validate() (Options, error) {
 	if !slices.Contains([]HealthFilter{FilterStrict, FilterOpen, FilterOff}, o.Filter) {
 		return o, fmt.Errorf("health filter %q: expected strict, failopen or off", o.Filter)
 	}
-	if o.SOA.Mname == "" {
-		o.SOA.Mname = "ns1." + o.Domain
+	if len(o.Domain) > maxDomain || !encodable(o.Domain) {
+		return o, fmt.Errorf("domain %q: expected at most %d bytes, labels of at most 63", o.Domain, maxDomain)
 	}
-	if o.SOA.Rname == "" {
-		o.SOA.Rname = "root.ns1." + o.Domain
+	if len(o.Framework) > maxDomain || !encodable(o.Framework) {
+		return o, fmt.Errorf("framework name %q: expected at most %d bytes, labels of at most 63", o.Framework, maxDomain)
 	}
-	return o, nil
+	for _, p := range o.Reverse {
+		if !p.IsValid() || p.Bits() == 0 {
+			return o, fmt.Errorf("reverse network %s: expected an address and a length above 0, as in 10.0.0.0/8", p)
+		}
+	}
+	err := o.SOA.complete(o.Domain)
+	return o, err
+}
+
+// maxDomain leaves room for the labels of services in front of it.
+const maxDomain = 63
+
+// complete fills in names and brings them into the form of the zone's own.
+func (s *SOA) complete(domain string) error {
+	s.Mname, s.Rname = strings.Trim(strings.ToLower(s.Mname), "."), strings.Trim(strings.ToLower(s.Rname), ".")
+	s.Rname = strings.Replace(s.Rname, "@", ".", 1)
+	if s.Mname == "" {
+		s.Mname = "ns1." + domain
+	}
+	if s.Rname == "" {
+		s.Rname = "root.ns1." + domain
+	}
+	for _, name := range []string{s.Mname, s.Rname} {
+		if !encodable(name) {
+			return fmt.Errorf("SOA name %q: expected labels of at most 63 bytes, joined by dots", name)
+		}
+	}
+	return nil
 }

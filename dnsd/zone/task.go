@@ -16,6 +16,7 @@ type task struct {
 	own   []netip.Addr // the task's own
 	ports []port
 	ok    bool // passes its health checks, or has none
+	alone bool // the task's own addresses are nobody else's in the cluster
 }
 
 // port is one port as Marathon would have announced it to Mesos.
@@ -27,18 +28,57 @@ type port struct {
 }
 
 // tasksOf returns the tasks of a that can be published: running, on a known agent. resolve finds the addresses of an
-// agent that is known by name.
-func tasksOf(a *api.AppInfo, resolve func(host string) []netip.Addr) []task {
-	var out []task
+// agent that is known by name; kept are addresses, by task id, of tasks that do not say their own any more.
+func tasksOf(a *api.AppInfo, resolve func(host string) []netip.Addr, kept map[string][]netip.Addr) []task {
+	out := make([]task, 0, len(a.Tasks))
+	alone := a.Mode() == api.NetworkContainer
 	for i := range a.Tasks {
 		t := &a.Tasks[i]
-		if t.State != api.TaskRunning || t.SlaveID == "" {
+		if !published(t) {
 			continue
 		}
+		own := ownAddrs(t)
+		if len(own) == 0 {
+			own = kept[t.ID]
+		}
 		out = append(out, task{
-			id: t.ID, tail: agentTail(t.SlaveID), agent: hostAddrs(t.Host, resolve), own: ownAddrs(t),
-			ports: portsOf(a, t), ok: t.Healthy(len(a.HealthChecks)),
+			id: t.ID, tail: agentTail(t.SlaveID), agent: hostAddrs(t.Host, resolve), own: own,
+			ports: portsOf(a, t), ok: t.Healthy(len(a.HealthChecks)), alone: alone,
 		})
+	}
+	return out
+}
+
+func published(t *api.Task) bool { return t.State == api.TaskRunning && t.SlaveID != "" }
+
+// keepAddrs lists the addresses of tasks of now that do not say their own any more although they run on: a health check's
+// report may come without them, and an answer must not flip because of it.
+func keepAddrs(old, now *api.AppInfo, kept map[string][]netip.Addr) map[string][]netip.Addr {
+	if now.Mode() == api.NetworkHost {
+		return nil
+	}
+	said := map[string][]netip.Addr{}
+	for i := range old.Tasks {
+		if t := &old.Tasks[i]; len(t.IPAddresses) > 0 {
+			said[t.ID] = ownAddrs(t)
+		}
+	}
+	var out map[string][]netip.Addr
+	for i := range now.Tasks {
+		t := &now.Tasks[i]
+		if !published(t) || len(t.IPAddresses) > 0 {
+			continue
+		}
+		addrs := said[t.ID]
+		if len(addrs) == 0 {
+			addrs = kept[t.ID]
+		}
+		if len(addrs) > 0 && out == nil {
+			out = map[string][]netip.Addr{}
+		}
+		if len(addrs) > 0 {
+			out[t.ID] = addrs
+		}
 	}
 	return out
 }

@@ -2,22 +2,20 @@ package zone
 
 import (
 	"hash/maphash"
-	"strings"
 )
 
-// shards divide the names of a zone; a change copies only the shards it touches. At 100,000 names a shard holds about
-// fifty.
-const shards = 2048
+// shards divide the names of a zone; a change copies only the shards it touches. At 250,000 names a shard holds about
+// sixty.
+const shards = 4096
 
 var seed = maphash.MakeSeed()
 
-// Zone is one generation of the records under one apex. It never changes, so a reader that took it once sees no mixture
-// of two generations, and reads take no lock. The zero Zone has no names.
+// Zone is one generation of all records, below one or several apexes. It never changes, so a reader that took it once sees
+// no mixture of two generations, and reads take no lock. The zero Zone has no names.
 type Zone struct {
-	apex   string
 	serial uint32
-	soa    SOA
-	ttl    uint32 // of SOA and NS
+	domain string
+	apexes []Apex // longest name first
 	shard  [shards]map[string]*Node
 	count  Count
 }
@@ -36,6 +34,8 @@ type Node struct {
 	// Apps are the ids of the apps behind the name, sorted; more than one means that their names collide or that they
 	// share it on purpose.
 	Apps []string
+
+	one [1]RRset // room for Sets, as most names have one
 }
 
 // RRset holds the records of one type, sorted, without repeats.
@@ -43,6 +43,7 @@ type RRset struct {
 	Type    uint16
 	TTL     uint32 // seconds
 	Records []Record
+	wire    []byte
 }
 
 // Set returns the records of a type, nil if there are none.
@@ -60,46 +61,73 @@ type Answer int
 
 // Answers.
 const (
-	Outside  Answer = iota // the name is not below the apex: somebody else answers
-	Success                // Node has records of the type
+	Outside  Answer = iota // the name is below no apex, and nobody gave records to it: somebody else answers
+	Success                // Set has records of the type
+	Alias                  // Set has the CNAME record that the name has instead
 	NoData                 // the name exists, but has no record of the type
 	NXDomain               // the name does not exist, nor any name below it
 )
 
-// Lookup finds the records of a type at a name, given in lower case without the trailing dot. The apex exists always.
-func (z *Zone) Lookup(name string, typ uint16) (*RRset, *Node, Answer) {
-	if !z.Contains(name) {
-		return nil, nil, Outside
+// Result is what Lookup found.
+type Result struct {
+	Answer Answer
+	Set    *RRset // of Success and Alias
+	Node   *Node  // nil where there is no such name
+	// Apex is the zone the name belongs to; nil for a name outside of all, which is a zone of its own if it exists.
+	Apex *Apex
+}
+
+// Lookup finds the records of a type at a name, given in lower case without the trailing dot. A zone's SOA record is not
+// among the records: see Apex.
+func (z *Zone) Lookup(name string, typ uint16) Result { return z.LookupBytes([]byte(name), typ) }
+
+// LookupBytes is Lookup for a name in a buffer; it does not allocate.
+func (z *Zone) LookupBytes(name []byte, typ uint16) Result {
+	n := z.shard[maphash.Bytes(seed, name)%shards][string(name)]
+	if n != nil {
+		if set := n.Set(typ); set != nil {
+			return Result{Success, set, n, z.ApexOf(name)}
+		}
+		if set := n.Set(TypeCNAME); set != nil {
+			return Result{Alias, set, n, z.ApexOf(name)}
+		}
+		return Result{NoData, nil, n, z.ApexOf(name)}
 	}
-	n := z.shard[shardOf(name)][name]
+	a := z.ApexOf(name)
 	switch {
-	case n == nil && name == z.apex:
-		return nil, nil, NoData
-	case n == nil:
-		return nil, nil, NXDomain
+	case a == nil:
+		return Result{}
+	case len(a.Name) == len(name):
+		return Result{NoData, nil, nil, a}
 	}
-	if set := n.Set(typ); set != nil {
-		return set, n, Success
-	}
-	return nil, n, NoData
+	return Result{NXDomain, nil, nil, a}
 }
 
-// Contains reports whether name is the apex or below it.
-func (z *Zone) Contains(name string) bool {
-	rest, ok := strings.CutSuffix(name, z.apex)
-	return ok && (rest == "" || rest[len(rest)-1] == '.')
+// Node returns the name's node, nil if there is no such name. Unlike Lookup it does not say whose the name is.
+func (z *Zone) Node(name string) *Node { return z.shard[shardOf(name)][name] }
+
+// ApexOf returns the zone that name, in lower case, belongs to; nil is none of ours.
+func (z *Zone) ApexOf(name []byte) *Apex {
+	for i := range z.apexes {
+		a := &z.apexes[i]
+		rest := len(name) - len(a.Name)
+		if rest >= 0 && string(name[rest:]) == a.Name && (rest == 0 || name[rest-1] == '.') {
+			return a
+		}
+	}
+	return nil
 }
 
-// Apex returns the name of the zone.
-func (z *Zone) Apex() string { return z.apex }
+// Domain returns the name of the main zone.
+func (z *Zone) Domain() string { return z.domain }
 
-// Serial returns the serial of the SOA record; it grows with every change that can be seen, and only then.
+// Apexes returns all zones, the longest name first. The caller must not change them.
+func (z *Zone) Apexes() []Apex { return z.apexes }
+
+// Serial returns the serial of the SOA records; it grows with every change that can be seen, and only then.
 func (z *Zone) Serial() uint32 { return z.serial }
 
-// SOA returns the values of the SOA record and its TTL in seconds.
-func (z *Zone) SOA() (SOA, uint32) { return z.soa, z.ttl }
-
-// Count returns the number of names with records and of records, without SOA and NS.
+// Count returns the number of names with records and of records, without SOA.
 func (z *Zone) Count() Count { return z.count }
 
 // Nodes calls yield for every name, in no order.
