@@ -14,10 +14,10 @@ import (
 // Builder makes zones of successive snapshots of apps. It is not safe for concurrent use; the zones are.
 type Builder struct {
 	o      Options
-	apps   map[string]*contribution   // by app id
-	owners map[string][]*contribution // name → who contributes to it; see contribution.self
-	below  map[string]int             // ancestor → how many names with records are below it
-	agents map[string]int             // host → how many apps have tasks on it
+	apps   map[string]*contribution // by app id
+	owners map[string]*contribution // name → who contributes to it: one, or the group that shares it
+	below  map[string]int           // ancestor → how many names with records are below it
+	agents map[string]int           // host → how many apps have tasks on it
 	zone   *Zone
 
 	infra                 Infra
@@ -46,7 +46,7 @@ type contribution struct {
 	unusable []string
 
 	groups []group         // made when needed, dropped at the end of the update
-	self   []*contribution // the owners of a name that is this one's alone, shared by all of them
+	self   []*contribution // itself; or, where several share a name, those, and nothing else is set
 	ids    []string        // the same for Node.Apps; empty for what is no app
 }
 
@@ -62,7 +62,7 @@ func newContribution(id string, info *api.AppInfo) *contribution {
 // NewBuilder returns a Builder that knows no apps. The options must have passed Validate.
 func NewBuilder(o Options) *Builder {
 	b := &Builder{
-		o: o, apps: map[string]*contribution{}, owners: map[string][]*contribution{}, below: map[string]int{},
+		o: o, apps: map[string]*contribution{}, owners: map[string]*contribution{}, below: map[string]int{},
 		agents: map[string]int{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
 	}
 	b.w = newWriter(&b.o)
@@ -180,7 +180,7 @@ func (b *Builder) replaceAll(list []*contribution) {
 		for _, c := range list {
 			n += len(c.names)
 		}
-		b.owners = make(map[string][]*contribution, n)
+		b.owners = make(map[string]*contribution, n)
 		b.touched = make([]touch, 0, n)
 	}
 	for _, c := range list {
@@ -245,16 +245,20 @@ func (b *Builder) countAgents(hosts []string, sign int) {
 // disown takes old out of the owners of its names. Names that c has as well are left to own.
 func (b *Builder) disown(old, c *contribution) {
 	for _, name := range old.names {
-		list := b.owners[name]
-		i := slices.IndexFunc(list, func(o *contribution) bool { return len(old.self) > 0 && o == old.self[0] })
+		owner := b.owners[name]
+		if owner == nil {
+			continue
+		}
+		list := owner.self
+		i := slices.Index(list, old.self[0])
 		switch {
 		case i < 0:
 		case len(list) == 1:
 			delete(b.owners, name)
 		case len(list) == 2:
-			b.owners[name] = list[1-i].self
+			b.owners[name] = list[1-i]
 		default:
-			b.owners[name] = slices.Delete(slices.Clone(list), i, i+1)
+			b.owners[name] = &contribution{self: slices.Delete(slices.Clone(list), i, i+1)}
 		}
 		if _, both := slices.BinarySearch(c.names, name); !both {
 			b.touched = append(b.touched, touch{name, nil})
@@ -265,13 +269,13 @@ func (b *Builder) disown(old, c *contribution) {
 func (b *Builder) own(c *contribution) {
 	for i, name := range c.names {
 		b.touched = append(b.touched, touch{name, &c.groups[i]})
-		list := b.owners[name]
-		if len(list) == 0 {
-			b.owners[name] = c.self
+		present := b.owners[name]
+		if present == nil {
+			b.owners[name] = c
 			continue
 		}
-		list = append(slices.Clip(list), c)
+		list := append(slices.Clone(present.self), c)
 		slices.SortFunc(list, func(x, y *contribution) int { return strings.Compare(x.id, y.id) })
-		b.owners[name] = list
+		b.owners[name] = &contribution{self: list}
 	}
 }

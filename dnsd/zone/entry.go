@@ -24,19 +24,21 @@ type appWriter struct {
 	ttl     uint32
 	sources []Source
 	names   []appName
+	tasks   int
 }
 
 // appName is one of the names of an app, with what is made of it once for all tasks.
 type appName struct {
-	name, own, agent string // T, T.F.domain, T.F.slave.domain
-	services         []service
+	name       string // T
+	own, agent int    // T.F.domain and T.F.slave.domain, as indexes of groups
+	services   []service
 }
 
 // service is an owner name of SRV records.
 type service struct {
 	proto, port string
 	agent       bool // the variant by agent
-	name        string
+	at          int  // index of the group
 }
 
 // app collects what a contributes.
@@ -51,7 +53,7 @@ func (w *writer) app(a *api.AppInfo, kept map[string][]netip.Addr) (problems []s
 	}
 	names, bad := appNames(a.ID, w.o.Rules)
 	w.unusable = append(w.unusable, bad...)
-	aw := appWriter{writer: w, ttl: w.o.TTL, sources: w.o.Sources}
+	aw := appWriter{writer: w, ttl: w.o.TTL, sources: w.o.Sources, tasks: len(tasks)}
 	if over.ttl != nil {
 		aw.ttl = *over.ttl
 	}
@@ -61,7 +63,9 @@ func (w *writer) app(a *api.AppInfo, kept map[string][]netip.Addr) (problems []s
 	suffix := "." + w.o.Framework + "." + w.o.Domain
 	slave := "." + w.o.Framework + ".slave." + w.o.Domain
 	for _, n := range names {
-		aw.names = append(aw.names, appName{name: n, own: n + suffix, agent: n + slave})
+		aw.names = append(aw.names, appName{
+			name: n, own: w.expect(w.at(n+suffix), len(tasks)), agent: w.expect(w.at(n+slave), len(tasks)),
+		})
 	}
 	for i := range tasks {
 		t := &tasks[i]
@@ -84,10 +88,10 @@ func (w *appWriter) task(t *task, suffix, slave string) {
 		n := &w.names[i]
 		canonical := suffixed(n.name, tail)
 		own, agent := canonical+suffix, canonical+slave
-		w.addrs(w.at(n.own), addrs, w.ttl, t.ok)
-		w.addrs(w.at(own), addrs, w.ttl, t.ok)
-		w.addrs(w.at(n.agent), t.agent, w.ttl, t.ok)
-		w.addrs(w.at(agent), t.agent, w.ttl, t.ok)
+		w.addrs(n.own, addrs, w.ttl, t.ok)
+		w.addrs(w.expect(w.at(own), len(addrs)), addrs, w.ttl, t.ok)
+		w.addrs(n.agent, t.agent, w.ttl, t.ok)
+		w.addrs(w.expect(w.at(agent), len(t.agent)), t.agent, w.ttl, t.ok)
 		for _, p := range t.ports {
 			w.port(n, p, own, agent, t.ok)
 		}
@@ -113,11 +117,11 @@ func (w *appWriter) port(n *appName, p port, own, agent string, ok bool) {
 	}
 }
 
-// service returns the owner name of SRV records, made when it is first asked for.
-func (n *appName) service(w *appWriter, proto, port string, agent bool) string {
+// service returns the group of SRV records, made when it is first asked for.
+func (n *appName) service(w *appWriter, proto, port string, agent bool) int {
 	for i := range n.services {
 		if s := &n.services[i]; s.proto == proto && s.port == port && s.agent == agent {
-			return s.name
+			return s.at
 		}
 	}
 	name := prefixed(n.name) + "._" + fit(proto, maxLabel-1) + "." + w.o.Framework
@@ -128,12 +132,13 @@ func (n *appName) service(w *appWriter, proto, port string, agent bool) string {
 	if port != "" {
 		name = prefixed(port) + "." + name
 	}
-	n.services = append(n.services, service{proto, port, agent, name})
-	return name
+	at := w.expect(w.at(name), w.tasks)
+	n.services = append(n.services, service{proto, port, agent, at})
+	return at
 }
 
-func (w *appWriter) srv(name, target string, number uint16, ok bool) {
-	w.put(w.at(name), entry{TypeSRV, ok, w.ttl, Record{Target: target, Weight: w.o.Weight, Port: number}})
+func (w *appWriter) srv(at int, target string, number uint16, ok bool) {
+	w.put(at, entry{TypeSRV, ok, w.ttl, Record{Target: target, Weight: w.o.Weight, Port: number}})
 }
 
 func (w *writer) pointers(addrs []netip.Addr, target string, ok bool) {
@@ -146,7 +151,8 @@ func (w *writer) pointers(addrs []netip.Addr, target string, ok bool) {
 // framework's name too.
 func (w *writer) dcosTasks(name string, tasks []task) {
 	base := name + "." + Label(w.o.Framework, w.o.Rules) + "."
-	agent, own, either := w.at(base+dcosAgent), w.at(base+dcosOwn), w.at(base+dcosEither)
+	n := len(tasks)
+	agent, own, either := w.expect(w.at(base+dcosAgent), n), w.expect(w.at(base+dcosOwn), n), w.expect(w.at(base+dcosEither), n)
 	for i := range tasks {
 		t := &tasks[i]
 		w.addrs(agent, t.agent, dcosTTL, t.ok)

@@ -73,16 +73,16 @@ func parent(name string) string {
 
 // node makes a name's records of what the contributions behind it give; nil if there are none.
 func (b *Builder) node(t touch) *Node {
-	owners := b.owners[t.name]
+	owner := b.owners[t.name]
 	switch {
-	case len(owners) == 0:
+	case owner == nil:
 		return nil
-	case len(owners) == 1 && t.group != nil:
-		return b.sealed(t.name, t.group.entries, owners[0].ids)
+	case len(owner.self) == 1 && t.group != nil:
+		return b.sealed(t.name, t.group.entries, owner.ids)
 	}
 	var all []entry
 	var ids []string
-	for _, c := range owners {
+	for _, c := range owner.self {
 		all = append(all, b.entriesOf(c, t.name)...)
 		ids = append(ids, c.ids...)
 	}

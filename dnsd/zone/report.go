@@ -33,9 +33,9 @@ func (b *Builder) Problems() []Problem {
 			out = append(out, Problem{"", c.ids, p})
 		}
 	}
-	for name, owners := range b.owners {
-		if len(owners) > 1 {
-			out = append(out, shared(name, owners)...)
+	for name, owner := range b.owners {
+		if len(owner.self) > 1 {
+			out = append(out, shared(name, owner.self)...)
 		}
 	}
 	slices.SortFunc(out, func(x, y Problem) int {

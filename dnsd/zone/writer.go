@@ -32,6 +32,14 @@ func (w *writer) at(name string) int {
 	return i
 }
 
+// expect makes room for n entries in a group.
+func (w *writer) expect(at, n int) int {
+	if at >= 0 && w.groups[at].entries == nil {
+		w.groups[at].entries = make([]entry, 0, n)
+	}
+	return at
+}
+
 func (w *writer) put(at int, e entry) {
 	if at >= 0 {
 		w.groups[at].entries = append(w.groups[at].entries, e)
