@@ -24,7 +24,7 @@ func staticRecords(t testing.TB, text string) zone.Static {
 
 // bySlow answers a packet the long way.
 func bySlow(s *Server, p []byte, tcp bool) []byte {
-	reply, _ := s.slow(&query{packet: p, from: netip.MustParseAddr("127.0.0.1"), tcp: tcp, view: s.view.Load(), tally: s.newTally()})
+	reply, _ := s.slow(&query{packet: p, from: netip.MustParseAddr("127.0.0.1"), tcp: tcp, view: s.view.Load(), tally: &tally{}})
 	return reply
 }
 
