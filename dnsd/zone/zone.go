@@ -142,3 +142,14 @@ func (z *Zone) Nodes(yield func(*Node) bool) {
 }
 
 func shardOf(name string) int { return int(maphash.String(seed, name) % shards) }
+
+// Below calls yield for every name directly or indirectly below one. It walks all names: for reports.
+func (z *Zone) Below(name string) func(func(*Node) bool) {
+	return func(yield func(*Node) bool) {
+		for n := range z.Nodes {
+			if len(n.Name) > len(name) && below(n.Name, name) && !yield(n) {
+				return
+			}
+		}
+	}
+}
