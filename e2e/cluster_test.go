@@ -65,7 +65,7 @@ func (c *cluster) startOrchestrator() {
 	c.t.Helper()
 	c.orchestrator = start(c.t, "orchestrator",
 		"--listen", strings.TrimPrefix(c.api, "http://"), "--data", filepath.Join(c.dir, "o"), "--driver", c.driver,
-		"--agent-ip", "127.0.0.1", "--local_port_min", itoa(c.servicePorts),
+		"--cluster", filepath.Base(c.dir), "--agent-ip", "127.0.0.1", "--local_port_min", itoa(c.servicePorts),
 		"--local_port_max", itoa(c.servicePorts+portsEach-1),
 		"--dynamic-ports", fmt.Sprintf("%d-%d", c.hostPorts, c.hostPorts+portsEach-1))
 	eventually(c.t, 20*time.Second, "orchestrator ready", func() error {
@@ -238,9 +238,12 @@ func (c *cluster) settled(id string, n int) appView {
 		if a.LastFailure != nil {
 			why = a.LastFailure.Message
 		}
-		return expect(a.Instances == n && a.TasksHealthy == n && len(a.Tasks) == n && len(a.Deployments) == 0,
-			"%d instances, %d tasks, %d healthy, %d deployments; last failure: %s",
-			a.Instances, len(a.Tasks), a.TasksHealthy, len(a.Deployments), why)
+		if a.Instances == n && a.TasksHealthy == n && len(a.Tasks) == n && len(a.Deployments) == 0 {
+			return nil
+		}
+		_, queue := c.call("GET", "/v2/queue", nil)
+		return fmt.Errorf("%d instances, %d tasks, %d healthy, %d deployments; last failure: %s; queue: %.1000s",
+			a.Instances, len(a.Tasks), a.TasksHealthy, len(a.Deployments), why, queue)
 	})
 	return a
 }
@@ -259,12 +262,8 @@ func (c *cluster) removeAll() {
 		c.call("DELETE", "/v2/apps"+a.ID, nil)
 	}
 	err := waitFor(30*time.Second, func() error {
-		var left struct{ Tasks []taskView }
-		_, data := c.call("GET", "/v2/tasks", nil)
-		if err := json.Unmarshal(data, &left); err != nil {
-			return err
-		}
-		return expect(len(left.Tasks) == 0, "%d tasks left", len(left.Tasks))
+		_, data := c.call("GET", "/v2/deployments", nil) // the tasks of an app that is gone are listed no more
+		return expect(strings.TrimSpace(string(data)) == "[]", "deployments left: %.500s", data)
 	})
 	if err != nil {
 		c.t.Errorf("clean up: %v", err)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,39 @@ func needDocker(t *testing.T) {
 	})
 }
 
+// newDockerCluster is newCluster with the docker driver; ended containers, which are kept for their logs, go with it.
+func newDockerCluster(t *testing.T) *cluster {
+	t.Helper()
+	needDocker(t)
+	var c *cluster
+	t.Cleanup(func() {
+		if c == nil {
+			return
+		}
+		if ids := c.containers(); len(ids) > 0 {
+			if out, err := exec.Command("docker", append([]string{"rm", "-f"}, ids...)...).CombinedOutput(); err != nil {
+				t.Errorf("remove containers: %v %s", err, out)
+			}
+		}
+	})
+	c = newCluster(t, "docker")
+	return c
+}
+
+// containers lists the cluster's containers by id, those for which the given docker ps filters hold.
+func (c *cluster) containers(filters ...string) []string {
+	c.t.Helper()
+	args := []string{"ps", "-aq", "--filter", "label=berth.cluster=" + filepath.Base(c.dir)}
+	for _, f := range filters {
+		args = append(args, "--filter", f)
+	}
+	out, err := exec.Command("docker", args...).Output()
+	if err != nil {
+		c.t.Fatalf("docker %v: %v", args, err)
+	}
+	return strings.Fields(string(out))
+}
+
 // bridged is an app that runs the image on Docker's bridge, in the old style of the blog's JSON when old is set.
 func bridged(id string, instances, hostPort, servicePort int, labels, portLabels map[string]string, old bool) app {
 	mapping := app{"containerPort": 8080, "hostPort": hostPort, "servicePort": servicePort, "labels": portLabels}
@@ -68,9 +102,8 @@ func bridged(id string, instances, hostPort, servicePort int, labels, portLabels
 
 // The same six apps as containers on the real engine's bridge.
 func TestBlogOnDocker(t *testing.T) {
-	needDocker(t)
-	c := newCluster(t, "docker")
-	fixed, asked := freePort(t), freePort(t)
+	c := newDockerCluster(t)
+	fixed, asked := freeRange(t, 12000, 1), freeRange(t, 12100, 1)
 	c.deploy(
 		bridged("/test1", 1, 0, 0, nil, nil, true),
 		bridged("/test2", 1, fixed, 0, nil, nil, true),
@@ -84,8 +117,7 @@ func TestBlogOnDocker(t *testing.T) {
 
 // Containers outlive the orchestrator like processes do.
 func TestKillOrchestratorOnDocker(t *testing.T) {
-	needDocker(t)
-	c := newCluster(t, "docker")
+	c := newDockerCluster(t)
 	c.deploy(bridged("/web", 2, 0, 0, external("HAPROXY_0_VHOST", "web.test"), nil, false))
 	before := c.settled("/web", 2)
 	c.answers(c.front("/"), "web.test", "/web")
@@ -100,8 +132,7 @@ func TestKillOrchestratorOnDocker(t *testing.T) {
 	}
 	c.must("DELETE", "/v2/apps/web", nil)
 	c.removeAll()
-	out, err := exec.Command("docker", "ps", "-aq", "--filter", "ancestor="+helloImage, "--filter", "status=running").Output()
-	if err != nil || strings.TrimSpace(string(out)) != "" {
-		t.Errorf("containers left running: %s %v", out, err)
+	if ids := c.containers("status=running"); len(ids) > 0 {
+		t.Errorf("containers left running: %v", ids)
 	}
 }

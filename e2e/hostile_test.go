@@ -37,7 +37,7 @@ func TestHostileLabels(t *testing.T) {
 
 	for name, labels := range hostile {
 		t.Run(name, func(t *testing.T) {
-			c.must("PATCH", "/v2/apps/evil", app{"labels": labels})
+			c.must("PATCH", "/v2/apps/evil?force=true", app{"labels": labels})
 			eventually(t, 30*time.Second, "/evil is named", func() error {
 				_, body, err := get(c.stats("/_mlb_problems"), "")
 				if err != nil {
@@ -48,7 +48,7 @@ func TestHostileLabels(t *testing.T) {
 			for i := range good {
 				c.answers(c.front("/"), vhost(i), fmt.Sprintf("/good/%d", i))
 			}
-			c.must("PATCH", "/v2/apps/evil", app{"labels": external("HAPROXY_0_VHOST", "evil.test")})
+			c.must("PATCH", "/v2/apps/evil?force=true", app{"labels": external("HAPROXY_0_VHOST", "evil.test")})
 			c.answers(c.front("/"), "evil.test", "/evil")
 		})
 	}

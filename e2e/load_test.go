@@ -64,6 +64,21 @@ func (l *load) stop() {
 	l.wg.Wait()
 }
 
+// more waits until so many further requests have been answered.
+func (l *load) more(n uint64) {
+	l.t.Helper()
+	count := func() uint64 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.sent
+	}
+	until := count() + n
+	eventually(l.t, time.Minute, "load goes on", func() error {
+		now := count()
+		return expect(now >= until, "%d of %d requests", now, until)
+	})
+}
+
 // none ends the load and fails the test if a single request failed; it prints what was counted.
 func (l *load) none(while string) {
 	l.t.Helper()

@@ -29,6 +29,10 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
+	if haproxy := os.Getenv("BERTH_HAPROXY"); haproxy != "" { // of another version, say
+		os.Setenv("MLB_HAPROXY_BINARY", haproxy)
+		os.Setenv("PATH", filepath.Dir(haproxy)+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	}
 	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./cmd/...")
 	build.Dir = ".."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

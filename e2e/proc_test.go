@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"net"
+	"os"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -39,7 +40,7 @@ func start(t *testing.T, name string, args ...string) *proc {
 	}()
 	t.Cleanup(func() {
 		p.term()
-		if t.Failed() {
+		if t.Failed() || os.Getenv("E2ELOG") != "" {
 			t.Logf("log of %s %v:\n%s", name, args, p.log)
 		}
 	})

@@ -25,7 +25,9 @@ func TestKillOrchestrator(t *testing.T) {
 	l := startLoad(t, c.front("/"), "web.test", 100, time.Minute)
 	for range 3 {
 		c.orchestrator.kill9()
+		l.more(100) // a second without an orchestrator
 		c.startOrchestrator()
+		l.more(50)
 	}
 	after := c.settled("/web", 3)
 	l.none("orchestrator killed and restarted 3 times")
@@ -138,6 +140,7 @@ func TestKillMLB(t *testing.T) {
 	c.answers(c.front("/"), "web.test", "/web")
 	l := startLoad(t, c.front("/"), "web.test", 100, time.Minute)
 	c.mlb.kill9()
+	l.more(100)
 	c.deploy(hello("/late", 1, external("HAPROXY_0_VHOST", "late.test"), nil))
 	c.startMLB()
 	c.answers(c.front("/"), "late.test", "/late")

@@ -79,6 +79,8 @@ var pure = []struct {
 	{path: "orchestrator/api"},
 	{path: "orchestrator/serviceport"},
 	{path: "orchestrator/reconcile", allow: []string{"log/slog"}}, // a plan is a slog.LogValuer
+	{path: "mlb/legacy"},
+	{path: "mlb/explain"},
 	{path: "mlb/model"},
 	{path: "mlb/render"},
 	{path: "mlb/plan", allow: []string{"log/slog"}},

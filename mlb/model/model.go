@@ -5,6 +5,8 @@
 //	apps → Build → Model + Problems → render.Files → plan.Make(old, new) → haproxy.Apply
 package model
 
+import "berth/orchestrator/api"
+
 // Mode of a service.
 type Mode string
 
@@ -16,10 +18,15 @@ const (
 
 // Model is all of one load balancer's configuration that comes from apps. Every list is sorted, so equal inputs give
 // equal models.
+//
+// Hosts hold what is left after the order of precedence has been applied, so that a lookup of the longest path for the
+// exact host, then for ever shorter wildcards, is all a load balancer has to do. The order is: larger weight; exact host
+// before wildcard; longer path; older app (smallest of version and time of the last change); app id. A wildcard goes
+// before an exact host only by a weight that its label gives.
 type Model struct {
 	Services []*Service  // by app id, then port
-	Hosts    []HostRoute // on ports 80 and 443; at most one for each (Host, Path)
-	AppIDs   []AppRoute  // on the app id port; at most one for each app
+	Hosts    []HostRoute // on ports 80 and 443; at most one for each (Host, Path); by host, then path
+	AppIDs   []AppRoute  // on the app id port; at most one for each app; by app id
 }
 
 // Service is one (app, service port) pair: a frontend on the port and a backend, both called Name. Two models may share
@@ -39,7 +46,9 @@ type Service struct {
 
 	VHosts          []string // lower case, without repeats, in the label's order
 	Paths           []string // path prefixes; empty means every path
-	Weight          int      // order of this service's routes; larger first
+	PathFlags       string   // "-i" when the label asks for paths in any case: such a service needs rules of its own
+	Weight          int      // order of this service's routes; larger first; 1 with a path unless the label says otherwise
+	WeightSet       bool     // the label gave the weight
 	RedirectToHTTPS bool
 	HSTS            bool
 	Auth            *Auth
@@ -51,6 +60,12 @@ type Service struct {
 
 	HealthCheck *HealthCheck
 	Servers     []Server // by host as text, then port
+
+	// Unbound is set when the service has no frontend on its port: another one was there first, or the certificate
+	// cannot be used. Its backend and routes exist all the same.
+	Unbound bool
+	// Created orders claims to one name or port: the older app wins (see Model.Hosts).
+	Created api.Timestamp
 
 	// Templates are this service's own texts by template name (BACKEND_HEAD, …), from HAPROXY_<n>_<TEMPLATE>.
 	Templates map[string]string
@@ -77,8 +92,8 @@ type Server struct {
 // HealthCheck is the Marathon check that belongs to a service, as templates see it.
 type HealthCheck struct {
 	Protocol               string
-	Path                   string
-	Port                   int // fixed port, 0 if none
+	Path                   string // "/" unless given
+	Port                   int    // what HAProxy is to check, where that is not the server's own port; else 0
 	PortIndex              int
 	TimeoutSeconds         float64
 	IntervalSeconds        float64
@@ -92,6 +107,7 @@ type Check struct {
 	Fall     int
 	Port     int  // 0: the server's own
 	TLS      bool // HTTPS without verification
+	HTTP     bool // GET of the check's path rather than a mere connect
 }
 
 // HostRoute sends requests for Host and, when Path is not empty, below Path to a backend.

@@ -13,14 +13,8 @@ import (
 // hashSeed makes the hashes of one process; they tell whether an app's text is the one read before.
 var hashSeed = maphash.MakeSeed()
 
-// decodeApp reads one app as the API shows it.
-func decodeApp(data []byte) (*api.AppInfo, error) {
-	var a api.AppInfo
-	if err := json.Unmarshal(data, &a); err != nil {
-		return nil, err
-	}
-	return &a, nil
-}
+// decodeApp reads one app as the API shows it. An odd field stays empty; only a document without a usable id is refused.
+func decodeApp(data []byte) (*api.AppInfo, error) { return api.DecodeAppInfo(data) }
 
 // item is one app of an answer. app is nil if the text is known or could not be read.
 type item struct {

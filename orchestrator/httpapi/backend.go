@@ -70,8 +70,8 @@ type Backend interface {
 	// CancelDeployment rolls a deployment back, or with Force only stops it (the result is then zero).
 	CancelDeployment(ctx context.Context, id string, opt WriteOptions) (api.DeploymentResult, error)
 
-	// Subscribe starts a stream of all events from now on. A follower that named itself (subscriber) takes part in the
-	// drain handshake until it closes.
+	// Subscribe starts a stream of all events from now on, the first being its own event_stream_attached with remote as
+	// the remoteAddress. A follower that named itself (subscriber) takes part in the drain handshake until it closes.
 	Subscribe(subscriber, role, remote string) Subscription
 	Ack(api.Ack) error
 

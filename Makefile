@@ -1,0 +1,90 @@
+# `make help` lists what is here. All of it works on Debian 12 and newer with Go, make and git.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+GO          ?= go
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DOCKER      ?= docker
+FUZZTIME    ?= 20s
+BENCH       ?= .
+
+# Debian keeps haproxy in /usr/sbin, which is not on every user's PATH.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X berth/cmd/internal/cli.version=$(VERSION)
+PROGRAMS := $(notdir $(patsubst %/main.go,%,$(wildcard cmd/*/main.go)))
+GOFILES  := $(shell find . -name '*.go' -not -path './vendor/*' -not -path './.git/*' 2>/dev/null)
+
+.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e compose-test bench demo image images base-images clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## all programs, static, into bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
+
+test: deps lint race e2e ## everything that has to pass: lint, unit tests with -race, fuzz seeds, e2e
+
+deps:
+	@scripts/install-deps --try haproxy curl cc
+
+lint: gofmt vet staticcheck ## gofmt, go vet, staticcheck
+
+gofmt:
+	@bad=$$(gofmt -l $(GOFILES)); if [ -n "$$bad" ]; then echo "not formatted by gofmt:" >&2; echo "$$bad" >&2; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	@if [ -d e2e ]; then $(GO) vet -tags e2e ./e2e/...; fi
+
+staticcheck:
+	$(STATICCHECK) ./...
+
+unit: ## unit tests and fuzz seeds, without -race (no C compiler needed)
+	CGO_ENABLED=0 $(GO) test ./...
+
+race: ## unit tests and fuzz seeds with -race
+	@if command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1; then \
+		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race ./...; \
+	elif [ -n "$$CI" ]; then \
+		echo "no C compiler, and -race needs one" >&2; exit 1; \
+	else \
+		echo "SKIPPED: -race, because there is no C compiler" >&2; CGO_ENABLED=0 $(GO) test ./...; \
+	fi
+
+fuzz: ## each fuzz target for FUZZTIME (20s)
+	@scripts/fuzz $(FUZZTIME)
+
+golden: ## rewrite the golden files; review the diff
+	$(GO) test ./mlb/... -update
+
+e2e: ## whole programs with real HAProxy and, where an engine answers, real Docker
+	@if [ -d e2e ]; then echo '$(GO) test -tags e2e -count=1 ./e2e/...'; \
+		$(GO) test -tags e2e -count=1 -timeout 15m ./e2e/...; \
+	else echo "no e2e folder"; fi
+
+compose-test: ## docker compose with a freshly built image, as docs/compose.md says; takes minutes
+	$(GO) test -tags e2e,compose -count=1 -timeout 30m -v -run TestCompose ./e2e/...
+
+bench: ## benchmarks; BENCH selects by regular expression
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+demo: build ## the six apps step by step on this machine, no Docker needed; ONCE=1 ends by itself
+	@scripts/install-deps haproxy curl
+	@bin/berth demo $(if $(ONCE),--once) $(DEMOFLAGS)
+
+image: ## one image with all programs and HAProxy: berth
+	$(DOCKER) build -t berth --build-arg VERSION=$(VERSION) .
+
+images: build ## the example image berth/hello, FROM scratch
+	@scripts/hello-image $(DOCKER)
+
+base-images: ## the Dockerfile's two base images from Debian packages, where no registry answers
+	@scripts/install-deps debootstrap
+	@scripts/base-images $(DOCKER)
+
+clean: ## remove what was built
+	rm -rf bin dist

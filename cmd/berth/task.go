@@ -1,0 +1,7 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newTask() *cobra.Command {
+	return group("task", "list and kill tasks", newTaskList(), newTaskKill())
+}

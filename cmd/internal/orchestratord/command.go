@@ -1,0 +1,95 @@
+package orchestratord
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"berth/cmd/internal/cli"
+)
+
+// EnvPrefix begins the environment variable of every flag: ORCHESTRATOR_LISTEN.
+const EnvPrefix = "ORCHESTRATOR"
+
+// Command returns the program's command line.
+func Command() *cobra.Command {
+	c := DefaultConfig()
+	var file string
+	cmd := &cobra.Command{
+		Use:   "orchestrator",
+		Short: "Run apps on Docker or as processes, behind Marathon's API",
+		Long: "orchestrator keeps apps running: as Docker containers or plain processes, with health checks, service ports\n" +
+			"and rolling changes. Clients of Marathon talk to it unchanged. Every flag can also be given as an environment\n" +
+			"variable, ORCHESTRATOR_LISTEN for --listen, or in the file of --config.",
+		Example: "  orchestrator --data /var/lib/berth\n" +
+			"  orchestrator --listen :8080 --agent-ip 10.0.0.5 --credentials-file /etc/berth/users",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return cli.Usagef("argument %q: expected flags only, see --help", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cli.Layer(cmd, EnvPrefix, file); err != nil {
+				return err
+			}
+			c.Roles, c.Origins = cli.SplitList(c.Roles), cli.SplitList(c.Origins)
+			log, err := cli.NewLogger(cmd.ErrOrStderr(), c.LogFormat, c.LogLevel)
+			if err != nil {
+				return err
+			}
+			return Run(cmd.Context(), c, Options{Log: log})
+		},
+	}
+	AddFlags(cmd.Flags(), &c)
+	cmd.Flags().StringVar(&file, "config", "", "JSON `file` with flag names as keys; the environment and flags win")
+	return cmd
+}
+
+// AddFlags binds the daemon's flags to c, whose values are the defaults. Marathon's spelling with underscores works too,
+// --local_port_min.
+func AddFlags(f *pflag.FlagSet, c *Config) {
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	})
+	f.SortFlags = false
+	f.StringVar(&c.Listen, "listen", c.Listen, "`address` of the API; port 0 takes a free one")
+	f.StringVar(&c.Data, "data", c.Data, "`directory` of the state and the sandboxes; made if it is missing")
+	f.StringVar(&c.Driver, "driver", c.Driver, "what runs tasks: auto, docker or process; auto takes Docker if it answers")
+
+	f.StringVar(&c.Cluster, "cluster", c.Cluster, "`name` that marks this daemon's tasks; daemons that share a Docker engine\n"+
+		"need different ones (default: drawn at random and kept in the data directory)")
+	f.StringVar(&c.DockerHost, "docker-host", c.DockerHost, "`address` of the engine (default: DOCKER_HOST or the\n"+
+		"local socket)")
+	f.StringVar(&c.EngineData, "engine-data", c.EngineData, "`path` at which the engine's host sees the data directory, when\n"+
+		"the orchestrator itself runs in a container")
+	f.BoolVar(&c.ForbidPrivileged, "forbid-privileged", c.ForbidPrivileged, "refuse privileged containers")
+
+	f.StringVar(&c.AgentIP, "agent-ip", c.AgentIP, "`address` at which host ports are reached")
+	f.StringVar(&c.AgentHost, "agent-host", c.AgentHost, "`name` that tasks are listed under; it must resolve where the\n"+
+		"balancers run (default: the agent's address)")
+	f.StringVar(&c.Ports, "ports", c.Ports, "`ranges` of ports that an app may ask for by number")
+	f.StringVar(&c.DynamicPorts, "dynamic-ports", c.DynamicPorts, "`ranges` from which host port 0 is chosen")
+	f.Float64Var(&c.CPUs, "cpus", c.CPUs, "CPUs to hand out; 0 means all")
+	f.Float64Var(&c.Mem, "mem", c.Mem, "memory to hand out in `MiB`; 0 means all but a reserve")
+	f.Float64Var(&c.Disk, "disk", c.Disk, "disk to hand out in `MiB`; 0 means what is free but a reserve")
+	f.StringVar(&c.Attributes, "attributes", c.Attributes, "attributes for constraints, `key:value;key:value`")
+	f.StringSliceVar(&c.Roles, "roles", c.Roles, "`roles` the agent takes apps of")
+
+	f.IntVar(&c.LocalPortMin, "local-port-min", c.LocalPortMin, "lowest service `port` to assign")
+	f.IntVar(&c.LocalPortMax, "local-port-max", c.LocalPortMax, "highest service `port` to assign")
+	f.Float64Var(&c.DrainSeconds, "drain-seconds", c.DrainSeconds, "longest wait in `seconds` of a stopping task for the\n"+
+		"balancers; the label BERTH_DRAIN_SECONDS says otherwise per app")
+	f.DurationVar(&c.TaskRetention, "task-retention", c.TaskRetention, "`time` for which the logs of ended tasks are kept")
+
+	f.StringArrayVar(&c.Credentials, "credentials", c.Credentials, "`user:password` that opens the API, repeatable; others\n"+
+		"on this machine can read flags, so prefer the environment or the file")
+	f.StringVar(&c.CredentialsFile, "credentials-file", c.CredentialsFile, "`file` with user:password lines")
+	f.StringVar(&c.TokenFile, "token-file", c.TokenFile, "`file` with bearer tokens, one a line")
+	f.StringSliceVar(&c.Origins, "cors-origins", c.Origins, "`origins` of web pages that may use the API")
+	f.Int64Var(&c.MaxBody, "max-body", c.MaxBody, "largest request body in `bytes`")
+
+	f.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
+	f.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
+}

@@ -1,0 +1,117 @@
+package orchestratord
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"berth/cmd/internal/cli"
+)
+
+func TestDefaultsAreValid(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMistakesNameTheFlag runs the command line as a user would: exit code 2, the flag, and what was expected.
+func TestMistakesNameTheFlag(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, []byte("# nobody\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		rule string
+		args []string
+		want string
+	}{
+		{"unknown flag", []string{"--lisen", ":1"}, "--lisen"},
+		{"no arguments", []string{"start"}, "start"},
+		{"address without port", []string{"--listen", "localhost"}, `--listen "localhost": expected host:port`},
+		{"port out of range", []string{"--listen", ":70000"}, `--listen ":70000": expected a port from 0 to 65535`},
+		{"no data directory", []string{"--data", ""}, "--data"},
+		{"unknown driver", []string{"--driver", "podman"}, `--driver "podman": expected auto, docker or process`},
+		{"cluster name", []string{"--cluster", "a b"}, `--cluster "a b"`},
+		{"relative engine path", []string{"--engine-data", "x"}, `--engine-data "x": expected an absolute path`},
+		{"agent address is no name", []string{"--agent-ip", "host1"}, `--agent-ip "host1": expected an IP address`},
+		{"agent address is one", []string{"--agent-ip", "0.0.0.0"}, `--agent-ip "0.0.0.0"`},
+		{"agent host is a name", []string{"--agent-host", "http://h"}, "--agent-host"},
+		{"ports", []string{"--ports", "1-x"}, "--ports: "},
+		{"dynamic ports", []string{"--dynamic-ports", ""}, "--dynamic-ports"},
+		{"negative memory", []string{"--mem", "-1"}, `--mem "-1"`},
+		{"not a number", []string{"--cpus", "NaN"}, `--cpus "NaN"`},
+		{"attributes", []string{"--attributes", "rack"}, `--attributes "rack": expected key:value`},
+		{"attribute twice", []string{"--attributes", "a:1;a:2"}, "--attributes"},
+		{"empty service port range", []string{"--local_port_min", "200", "--local-port-max", "100"},
+			`--local-port-max "100": expected a port from 200`},
+		{"drain", []string{"--drain-seconds", "-1"}, "--drain-seconds"},
+		{"retention", []string{"--task-retention", "-1s"}, "--task-retention"},
+		{"body", []string{"--max-body", "1"}, `--max-body "1": expected bytes from 1024`},
+		{"origins", []string{"--cors-origins", "example.com"}, "--cors-origins"},
+		{"credentials", []string{"--credentials", "ann"}, "--credentials: expected user:password"},
+		{"user twice", []string{"--credentials", "ann:1", "--credentials", "ann:2"}, `user "ann" is given twice`},
+		{"missing file", []string{"--token-file", "/nonexistent/tokens"}, "--token-file: "},
+		{"a file without an entry would open the API", []string{"--credentials-file", empty}, "holds no entry"},
+		{"log level", []string{"--log-level", "loud"}, `log level "loud"`},
+		{"config file", []string{"--config", "/nonexistent"}, "config file"},
+	} {
+		t.Run(tc.rule, func(t *testing.T) {
+			var stderr bytes.Buffer
+			code := cli.Run(Command(), tc.args, &stderr, &stderr)
+			if code != cli.ExitUsage || !strings.Contains(stderr.String(), tc.want) {
+				t.Errorf("exit code %d: %s", code, stderr.String())
+			}
+			if strings.Contains(stderr.String(), "ann:") {
+				t.Errorf("a secret is repeated: %s", stderr.String())
+			}
+		})
+	}
+}
+
+func TestLayers(t *testing.T) {
+	dir := t.TempDir()
+	users := filepath.Join(dir, "users")
+	if err := os.WriteFile(users, []byte("# who may\nann:a:b\n\nbob:c\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := DefaultConfig()
+	c.CredentialsFile = users
+	c.Credentials = []string{"eve:d"}
+	c.Attributes = "rack:1; zone:a"
+	c.Listen = ":0"
+	r, err := c.resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]string{"ann": "a:b", "bob": "c", "eve": "d"}, r.users); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{"rack": "1", "zone": "a"}, r.attributes); diff != "" {
+		t.Error(diff)
+	}
+	if got := advertised(c, r); got != "127.0.0.1" {
+		t.Errorf("advertised: %s", got)
+	}
+}
+
+// TestHelpNamesEverything keeps README.md and the flags together.
+func TestHelpNamesEverything(t *testing.T) {
+	readme, err := os.ReadFile("../../orchestrator/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var help bytes.Buffer
+	if code := cli.Run(Command(), []string{"--help"}, &help, &help); code != cli.ExitOK {
+		t.Fatal(help.String())
+	}
+	for line := range strings.Lines(help.String()) {
+		flag, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "-h, "), " ")
+		if strings.HasPrefix(flag, "--") && flag != "--help" && !bytes.Contains(readme, []byte("`"+flag)) {
+			t.Errorf("README.md does not explain %s", flag)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package orchestratord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"berth/cmd/internal/cli"
+	"berth/orchestrator/httpapi"
+	"berth/orchestrator/ui"
+)
+
+// Options are what a Run needs besides its configuration.
+type Options struct {
+	Log *slog.Logger // nil discards
+	// Started is called once the API takes requests, with its URL as seen from this machine.
+	Started func(url string)
+
+	open opener // for tests
+}
+
+// engine is what Run serves and keeps running.
+type engine interface {
+	httpapi.Backend
+	Run(ctx context.Context) error
+	Ready() error
+	Close() error // only if Run was never called
+}
+
+// opener makes the engine; port is where the API listens. release gives back what the engine used, after its end.
+type opener func(ctx context.Context, c Config, r resolved, port int, log *slog.Logger) (e engine, release func(), err error)
+
+// Timeouts of the HTTP server. Bodies and answers have their own in httpapi, because streams last.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 10 * time.Second // for requests under way at the end
+	maxHeader     = 64 << 10
+)
+
+// Run checks c, starts the orchestrator and its API, and serves until ctx ends. A clean stop returns nil and leaves the
+// tasks running.
+func Run(ctx context.Context, c Config, opt Options) error {
+	r, err := c.resolve()
+	if err != nil {
+		return err
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.open == nil {
+		opt.open = open
+	}
+	ln, err := listen(ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	defer ln.Close() // for the returns before Serve, which closes it too
+	addr, ok := ln.Addr().(*net.TCPAddr)
+	if !ok {
+		return fmt.Errorf("listen on %s: not a TCP address", ln.Addr())
+	}
+	if c, err = c.named(); err != nil {
+		return err
+	}
+	e, release, err := opt.open(ctx, c, r, addr.Port, opt.Log)
+	if err != nil {
+		return err
+	}
+	defer release()
+	api, err := newAPI(c, r, addr.Port, e, opt.Log)
+	if err != nil {
+		return errors.Join(err, e.Close())
+	}
+	warnIfOpen(opt.Log, r, ln.Addr())
+	d := &daemon{engine: e, api: api, listener: ln, log: opt.Log}
+	return d.run(ctx, func() {
+		opt.Log.Info("orchestrator started", "listen", ln.Addr().String(), "data", c.Data, "driver", c.Driver)
+		if opt.Started != nil {
+			opt.Started("http://" + net.JoinHostPort(reachable(r.host), strconv.Itoa(addr.Port)))
+		}
+	})
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listen on %s: the port is in use; choose another with --listen: %w", addr, err)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("listen on %s: not allowed; choose a port from 1024 with --listen: %w", addr, err)
+	case err != nil:
+		return nil, cli.UsageError{Err: fmt.Errorf("listen on %s, see --listen: %w", addr, err)}
+	}
+	return ln, nil
+}
+
+// warnIfOpen says loudly that everybody who reaches the port owns this machine. It is no refusal: behind a firewall, in
+// a compose file, or with Marathon's own habits, people want exactly that.
+func warnIfOpen(log *slog.Logger, r resolved, addr net.Addr) {
+	if loopback(r.host) || len(r.users)+len(r.tokens) > 0 {
+		return
+	}
+	log.Warn("THE API IS OPEN: everybody who reaches this address can run programs on this machine; give credentials "+
+		"with --credentials-file or --token-file, or listen on 127.0.0.1", "listen", addr.String())
+}
+
+func newAPI(c Config, r resolved, port int, e engine, log *slog.Logger) (*httpapi.Server, error) {
+	return httpapi.New(e, httpapi.Options{
+		Users:     r.users,
+		Tokens:    r.tokens,
+		MaxBody:   c.MaxBody,
+		Origins:   c.Origins,
+		Advertise: net.JoinHostPort(advertised(c, r), strconv.Itoa(port)),
+		Version:   c.Version,
+		UI:        ui.Handler(),
+		Ready:     e.Ready,
+		Registry:  registry(),
+		Log:       log,
+	})
+}
+
+// advertised is the host under which others find the API: where it listens, or the agent's if that is everywhere.
+func advertised(c Config, r resolved) string {
+	if ip := net.ParseIP(r.host); r.host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return r.host
+	}
+	if c.AgentHost != "" {
+		return c.AgentHost
+	}
+	return c.AgentIP
+}
+
+// reachable is the host under which this machine itself finds the API.
+func reachable(host string) string {
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return "127.0.0.1"
+	}
+	return host
+}
+
+// daemon is what runs between start and stop.
+type daemon struct {
+	engine   engine
+	api      *httpapi.Server
+	listener net.Listener
+	log      *slog.Logger
+}
+
+// run serves until ctx ends or a part fails. At the end the API stops first: what it accepted is still stored.
+func (d *daemon) run(ctx context.Context, started func()) error {
+	srv := &http.Server{
+		Handler:           d.api,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+	}
+	srv.RegisterOnShutdown(d.api.Close)
+	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopEngine()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := d.engine.Run(engineCtx); err != nil {
+			return fmt.Errorf("run the orchestrator: %w", err)
+		}
+		if gctx.Err() == nil {
+			return errors.New("run the orchestrator: it ended by itself")
+		}
+		return nil
+	})
+	g.Go(func() error {
+		if err := srv.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve the API: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer stopEngine()
+		<-gctx.Done()
+		return d.stop(srv)
+	})
+	started()
+	return g.Wait()
+}
+
+func (d *daemon) stop(srv *http.Server) error {
+	d.log.Info("orchestrator stops; its tasks run on")
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		d.log.Warn("requests cut off at the end", "error", err)
+		return srv.Close()
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package mlb
+
+import (
+	"context"
+	"reflect"
+
+	"berth/mlb/haproxy"
+	"berth/mlb/model"
+	"berth/mlb/render"
+)
+
+// verdict is why an app is set aside, and what it asked for then. It stands until the app asks for something else, or until
+// everything is read anew.
+type verdict struct {
+	services []*model.Service
+	reason   string
+}
+
+func (l *LB) guiltyApps() map[string]bool {
+	set := make(map[string]bool, len(l.guilty))
+	for app := range l.guilty {
+		set[app] = true
+	}
+	return set
+}
+
+// acquit gives apps another chance that changed, that are gone, or whose case is old: an address that was in use may be
+// free by now.
+func (l *LB) acquit(a *attempt) {
+	again := a.snapshot.Full && a.snapshot != l.tried
+	l.forgetPorts(a.built, again)
+	if len(l.guilty) == 0 {
+		return
+	}
+	now := servicesByApp(a.built)
+	for app, v := range l.guilty {
+		if again || !sameRequest(v.services, now[app]) {
+			delete(l.guilty, app)
+		}
+	}
+}
+
+func servicesByApp(m *model.Model) map[string][]*model.Service {
+	by := map[string][]*model.Service{}
+	for _, s := range m.Services {
+		by[s.App] = append(by[s.App], s)
+	}
+	return by
+}
+
+// sameRequest compares services apart from their servers.
+func sameRequest(a, b []*model.Service) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		x, y := *a[i], *b[i]
+		x.Servers, y.Servers = nil, nil
+		if !reflect.DeepEqual(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+// convict finds the apps because of which HAProxy refuses an attempt and sets them aside; it returns how many were found.
+func (l *LB) convict(ctx context.Context, a *attempt, set *templateSet, refused *haproxy.CheckError) (int, error) {
+	if n := l.closePorts(a.model, refused); n > 0 {
+		return n, nil
+	}
+	c := &court{
+		built: a.built, last: l.state.Model, guilty: l.guiltyApps(),
+		render: func(m *model.Model) *render.Output { out, _ := set.renderer.Render(l.withoutPorts(m)); return out },
+		check: func(ctx context.Context, out *render.Output) error {
+			return l.opt.Proxy.Check(ctx, *out, set.sections(out))
+		},
+	}
+	found, err := c.judge(ctx, refused)
+	if err != nil {
+		return 0, err
+	}
+	by := servicesByApp(a.built)
+	for app, reason := range found {
+		l.guilty[app] = verdict{services: by[app], reason: reason}
+	}
+	return len(found), nil
+}
+
+// verdicts words what was set aside.
+func (l *LB) verdicts() []model.Problem {
+	kept := map[string]bool{}
+	if l.state.Model != nil {
+		for _, s := range l.state.Model.Services {
+			kept[s.App] = true
+		}
+	}
+	var list []model.Problem
+	for app, v := range l.guilty {
+		outcome := "; the app is left out"
+		if kept[app] {
+			outcome = "; the app keeps its last good settings"
+		}
+		list = append(list, model.Problem{App: app, Severity: model.SeverityError,
+			Reason: model.Shorten("HAProxy refuses it: "+v.reason) + outcome})
+	}
+	return list
+}

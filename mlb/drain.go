@@ -1,0 +1,188 @@
+package mlb
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"berth/mlb/haproxy"
+	"berth/mlb/model"
+	"berth/orchestrator/api"
+)
+
+// drainer acknowledges what HAProxy does by now, and goes on counting the sessions of draining tasks until there are none.
+//
+// A server that has left the configuration, with its app or because the app's port changed, may still have sessions on an
+// old worker. It is counted like a draining one until it has none.
+type drainer struct {
+	l    *LB
+	wake chan struct{}
+
+	mu    sync.Mutex
+	index uint64
+	model *model.Model              // in force
+	tasks map[haproxy.Server]string // draining servers and their tasks
+	gone  map[haproxy.Server]string // servers that left the configuration
+}
+
+func newDrainer(l *LB) *drainer {
+	return &drainer{l: l, wake: make(chan struct{}, 1), gone: map[haproxy.Server]string{}}
+}
+
+// set tells what HAProxy does now.
+func (d *drainer) set(index uint64, m *model.Model) {
+	tasks := draining(m)
+	d.mu.Lock()
+	departed(d.model, m, d.gone)
+	d.index, d.model, d.tasks = index, m, tasks
+	d.mu.Unlock()
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// draining lists the servers that are to lose their sessions, with their tasks.
+func draining(m *model.Model) map[haproxy.Server]string {
+	tasks := map[haproxy.Server]string{}
+	for _, s := range m.Services {
+		for _, server := range s.Servers {
+			if server.Draining {
+				tasks[haproxy.Server{Backend: s.Name, Name: server.Name}] = server.Task
+			}
+		}
+	}
+	return tasks
+}
+
+// departed adds to gone the servers of from that are not in to, and takes out those that came back. Services that did not
+// change are the same pointers, in the same order.
+func departed(from, to *model.Model, gone map[haproxy.Server]string) {
+	if from == nil || from == to {
+		return
+	}
+	old, now := from.Services, to.Services
+	for len(old) > 0 || len(now) > 0 {
+		switch order := compareHeads(old, now); {
+		case order < 0:
+			leave(old[0], gone)
+			old = old[1:]
+		case order > 0:
+			stay(now[0], gone)
+			now = now[1:]
+		default:
+			if old[0] != now[0] {
+				leave(old[0], gone)
+				stay(now[0], gone)
+			}
+			old, now = old[1:], now[1:]
+		}
+	}
+}
+
+// compareHeads orders the first of two sorted lists; an empty one comes last.
+func compareHeads(a, b []*model.Service) int {
+	switch {
+	case len(a) == 0:
+		return 1
+	case len(b) == 0:
+		return -1
+	}
+	return cmp.Or(cmp.Compare(a[0].App, b[0].App), cmp.Compare(a[0].Port, b[0].Port))
+}
+
+func leave(s *model.Service, gone map[haproxy.Server]string) {
+	for _, server := range s.Servers {
+		gone[haproxy.Server{Backend: s.Name, Name: server.Name}] = server.Task
+	}
+}
+
+func stay(s *model.Service, gone map[haproxy.Server]string) {
+	for _, server := range s.Servers {
+		delete(gone, haproxy.Server{Backend: s.Name, Name: server.Name})
+	}
+}
+
+// get returns the servers to count.
+func (d *drainer) get() (uint64, map[haproxy.Server]string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.gone) == 0 {
+		return d.index, d.tasks
+	}
+	all := maps.Clone(d.gone)
+	maps.Copy(all, d.tasks)
+	return d.index, all
+}
+
+// forget drops servers that left the configuration and have no sessions.
+func (d *drainer) forget(counts map[haproxy.Server]int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.gone, func(s haproxy.Server, _ string) bool { return counts[s] == 0 })
+}
+
+// countTime bounds one count: a worker that does not answer must not hold up acknowledgements.
+const countTime = time.Second
+
+// run acknowledges at once after each set, and later when the numbers have changed.
+func (d *drainer) run(ctx context.Context) {
+	tick := time.NewTicker(d.l.opt.DrainPoll)
+	defer tick.Stop()
+	var last map[string]int
+	again := false
+	for {
+		fresh := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.wake:
+			fresh = true
+		case <-tick.C:
+			if len(last) == 0 && !again {
+				continue
+			}
+		}
+		index, tasks := d.get()
+		sessions, err := d.count(ctx, tasks)
+		if again = err != nil; again { // what was counted last has to do
+			d.l.log.Warn("sessions of draining tasks not counted", "err", err)
+			sessions = last
+		}
+		if !fresh && !again && maps.Equal(sessions, last) {
+			continue
+		}
+		last = sessions
+		if err := d.l.opt.Source.Ack(ctx, api.Ack{Index: index, Sessions: sessions}); err != nil {
+			d.l.log.Warn("acknowledgement not sent", "index", index, "err", err)
+			again = true
+		}
+	}
+}
+
+// count sums up sessions by task; tasks without any are left out.
+func (d *drainer) count(ctx context.Context, tasks map[haproxy.Server]string) (map[string]int, error) {
+	if len(tasks) == 0 {
+		return nil, nil
+	}
+	servers := make([]haproxy.Server, 0, len(tasks))
+	for s := range tasks {
+		servers = append(servers, s)
+	}
+	ctx, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
+	counts, err := d.l.opt.Proxy.Sessions(ctx, servers)
+	if err != nil {
+		return nil, err
+	}
+	d.forget(counts)
+	sessions := map[string]int{}
+	for s, n := range counts {
+		if n > 0 {
+			sessions[tasks[s]] += n
+		}
+	}
+	return sessions, nil
+}

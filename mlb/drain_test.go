@@ -1,0 +1,61 @@
+package mlb
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"berth/mlb/haproxy"
+	"berth/mlb/model"
+)
+
+func service(app string, port int, tasks ...string) *model.Service {
+	s := &model.Service{App: app, Port: port, Name: app}
+	for _, t := range tasks {
+		s.Servers = append(s.Servers, model.Server{Name: "s-" + t, Task: t})
+	}
+	return s
+}
+
+func TestServersThatLeaveAreStillCounted(t *testing.T) {
+	a1, a2, b := service("/a", 1, "t1", "t2"), service("/a", 1, "t2", "t3"), service("/b", 2, "t4")
+	at := func(list ...*model.Service) *model.Model { return &model.Model{Services: list} }
+	for _, tt := range []struct {
+		name     string
+		from, to *model.Model
+		gone     map[haproxy.Server]string
+		want     map[haproxy.Server]string
+	}{
+		{"nothing changed", at(a1, b), at(a1, b), nil, nil},
+		{"an app was deleted", at(a1, b), at(a1), nil, map[haproxy.Server]string{{Backend: "/b", Name: "s-t4"}: "t4"}},
+		{"the first app was deleted", at(a1, b), at(b), nil, map[haproxy.Server]string{
+			{Backend: "/a", Name: "s-t1"}: "t1", {Backend: "/a", Name: "s-t2"}: "t2"}},
+		{"one server left, one came", at(a1, b), at(a2, b), nil, map[haproxy.Server]string{{Backend: "/a", Name: "s-t1"}: "t1"}},
+		{"one that had left came back", at(a2), at(a1), map[haproxy.Server]string{{Backend: "/a", Name: "s-t1"}: "t1"},
+			map[haproxy.Server]string{{Backend: "/a", Name: "s-t3"}: "t3"}},
+		{"the first state", nil, at(a1), nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := map[haproxy.Server]string{}
+			for k, v := range tt.gone {
+				got[k] = v
+			}
+			departed(tt.from, tt.to, got)
+			if tt.want == nil {
+				tt.want = map[haproxy.Server]string{}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestServersWithoutSessionsAreForgotten(t *testing.T) {
+	d := &drainer{gone: map[haproxy.Server]string{{Backend: "a", Name: "s"}: "t1", {Backend: "b", Name: "s"}: "t2"}}
+	d.forget(map[haproxy.Server]int{{Backend: "a", Name: "s"}: 2})
+	_, left := d.get()
+	if diff := cmp.Diff(map[haproxy.Server]string{{Backend: "a", Name: "s"}: "t1"}, left); diff != "" {
+		t.Error(diff)
+	}
+}

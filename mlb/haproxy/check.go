@@ -1,0 +1,67 @@
+package haproxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"berth/mlb/render"
+)
+
+// Check lets HAProxy validate out ("haproxy -c") without touching anything in place. A *CheckError carries what HAProxy
+// complained about; any other error means that the check itself did not work. It takes at most timeout.
+func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout time.Duration) error {
+	if err := p.make(); err != nil {
+		return err
+	}
+	dir, err := p.stage(out)
+	if dir != "" {
+		defer os.RemoveAll(dir)
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no verdict within %s", timeout))
+	defer cancel()
+	c := exec.CommandContext(ctx, b.Path, "-c", "-f", filepath.Join(dir, configName))
+	c.Env = environment()
+	c.Dir = dir
+	c.WaitDelay = time.Second
+	text, err := combined(c)
+	if err == nil {
+		return nil
+	}
+	var exit *exec.ExitError
+	if ctx.Err() != nil || !errors.As(err, &exit) {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return fmt.Errorf("check configuration: %w", err)
+	}
+	// Say the paths as the operator knows them.
+	text = bytes.ReplaceAll(text, []byte(dir), []byte(p.Dir()))
+	reasons := parseReasons(string(text), out.Config)
+	if len(reasons) == 0 {
+		reasons = []Reason{{Message: "haproxy -c: " + shorten(string(bytes.TrimSpace(text))+" ("+err.Error()+")")}}
+	}
+	return &CheckError{reasons}
+}
+
+// combined runs a command below the priority of everything else: HAProxy itself may need the processor.
+func combined(c *exec.Cmd) ([]byte, error) {
+	var text bytes.Buffer
+	c.Stdout, c.Stderr = &text, &text
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	_ = unix.Setpriority(unix.PRIO_PROCESS, c.Process.Pid, 10)
+	err := c.Wait()
+	return text.Bytes(), err
+}

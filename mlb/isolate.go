@@ -1,0 +1,142 @@
+package mlb
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"berth/mlb/model"
+)
+
+// substitute returns m with the guilty apps as they were in last, or without them where last has none. Their servers are
+// followed all the same: what makes an app guilty is a label, and its tasks move on. Neither m nor last is changed. Its work
+// is one pass over m; only what is kept of last is looked up and sorted in.
+func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
+	if len(guilty) == 0 {
+		return m
+	}
+	out := map[string]bool{}               // backends of m that go
+	servers := map[string][]model.Server{} // of those
+	for _, svc := range m.Services {
+		if guilty[svc.App] {
+			out[svc.Name] = true
+			servers[svc.Name] = svc.Servers
+		}
+	}
+	next := &model.Model{
+		Services: slices.DeleteFunc(slices.Clone(m.Services), func(s *model.Service) bool { return out[s.Name] }),
+		Hosts:    slices.DeleteFunc(slices.Clone(m.Hosts), func(r model.HostRoute) bool { return out[r.Backend] }),
+		AppIDs:   slices.DeleteFunc(slices.Clone(m.AppIDs), func(r model.AppRoute) bool { return out[r.Backend] }),
+	}
+	if last != nil {
+		keep(next, last, guilty, servers)
+	}
+	return next
+}
+
+// keep adds the guilty apps' old services to next, where nobody has taken their name, port or route.
+func keep(next, last *model.Model, guilty map[string]bool, servers map[string][]model.Server) {
+	kept := map[string]bool{}
+	for _, old := range last.Services {
+		if !guilty[old.App] || taken(next, old) {
+			continue
+		}
+		svc := old
+		if now, ok := servers[old.Name]; ok && !slices.Equal(now, old.Servers) {
+			copied := *old
+			copied.Servers = now
+			svc = &copied
+		}
+		next.Services = append(next.Services, svc)
+		kept[svc.Name] = true
+	}
+	if len(kept) == 0 {
+		return
+	}
+	slices.SortStableFunc(next.Services, func(a, b *model.Service) int {
+		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port))
+	})
+	hosts := next.Hosts
+	for _, r := range last.Hosts {
+		same := func(o model.HostRoute) bool { return o.Host == r.Host && o.Path == r.Path }
+		if kept[r.Backend] && !slices.ContainsFunc(hosts, same) {
+			next.Hosts = append(next.Hosts, r)
+		}
+	}
+	slices.SortStableFunc(next.Hosts, func(a, b model.HostRoute) int {
+		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Path, b.Path))
+	})
+	apps := next.AppIDs
+	for _, r := range last.AppIDs {
+		same := func(o model.AppRoute) bool { return o.App == r.App }
+		if kept[r.Backend] && !slices.ContainsFunc(apps, same) {
+			next.AppIDs = append(next.AppIDs, r)
+		}
+	}
+	slices.SortStableFunc(next.AppIDs, func(a, b model.AppRoute) int { return cmp.Compare(a.App, b.App) })
+}
+
+// taken says whether another service has the name or the port of an old one.
+func taken(m *model.Model, old *model.Service) bool {
+	return slices.ContainsFunc(m.Services, func(s *model.Service) bool {
+		return s.Name == old.Name || !s.Unbound && !old.Unbound && s.Port == old.Port
+	})
+}
+
+// changedApps lists the apps whose services differ between two models, sorted: the suspects when HAProxy refuses the new
+// one. last may be nil.
+func changedApps(last, now *model.Model) []string {
+	before := map[*model.Service]bool{}
+	if last != nil {
+		for _, s := range last.Services {
+			before[s] = true
+		}
+	}
+	apps := map[string]bool{}
+	for _, s := range now.Services {
+		if !before[s] {
+			apps[s.App] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(apps))
+}
+
+// bisect finds the suspects that cannot be accepted. accept says whether HAProxy takes the configuration without the given
+// apps; its error ends the search. With k guilty among n suspects it takes about 2k·log2(n) checks.
+func bisect(ctx context.Context, suspects []string, accept func(ctx context.Context, without map[string]bool) (bool, error),
+) (map[string]bool, error) {
+	without := map[string]bool{} // guilty ones and those not yet tried
+	for _, s := range suspects {
+		without[s] = true
+	}
+	var try func(part []string) error
+	try = func(part []string) error {
+		trial := maps.Clone(without)
+		for _, s := range part {
+			delete(trial, s)
+		}
+		ok, err := accept(ctx, trial)
+		if err != nil {
+			return err
+		}
+		if ok {
+			without = trial
+			return nil
+		}
+		if len(part) == 1 {
+			return nil // guilty, given those accepted so far
+		}
+		half := len(part) / 2
+		if err := try(part[:half]); err != nil {
+			return err
+		}
+		return try(part[half:])
+	}
+	if len(suspects) > 0 {
+		if err := try(suspects); err != nil {
+			return nil, err
+		}
+	}
+	return without, nil
+}

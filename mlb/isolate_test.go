@@ -1,0 +1,114 @@
+package mlb
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"berth/mlb/model"
+)
+
+func TestBisectFindsExactlyTheGuilty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 200).Draw(t, "suspects")
+		bad := rapid.SliceOfNDistinct(rapid.IntRange(0, n-1), 0, min(n, 4), rapid.ID).Draw(t, "guilty")
+		var suspects []string
+		want := map[string]bool{}
+		for i := range n {
+			suspects = append(suspects, fmt.Sprintf("/app%03d", i))
+			if slices.Contains(bad, i) {
+				want[suspects[i]] = true
+			}
+		}
+		checks := 0
+		got, err := bisect(context.Background(), suspects, func(_ context.Context, without map[string]bool) (bool, error) {
+			checks++
+			for g := range want {
+				if !without[g] {
+					return false, nil
+				}
+			}
+			return true, nil
+		})
+		if err != nil || !cmp.Equal(got, want) {
+			t.Fatalf("got %v, %v; want %v", got, err, want)
+		}
+		if most := 1 + 2*len(bad)*(1+int(math.Ceil(math.Log2(float64(n)+1)))); checks > most {
+			t.Fatalf("%d checks for %d guilty among %d: at most %d wanted", checks, len(bad), n, most)
+		}
+	})
+}
+
+func svc(app string, port int, task string) *model.Service {
+	return &model.Service{App: "/" + app, Port: port, Name: fmt.Sprintf("%s_%d", app, port),
+		Servers: []model.Server{{Name: task, Task: task}}}
+}
+
+func names(m *model.Model) (list []string) {
+	for _, s := range m.Services {
+		list = append(list, s.Name+"="+s.Servers[0].Task)
+	}
+	return list
+}
+
+func TestGuiltyAppIsKeptAsItWasWithItsNewTasks(t *testing.T) {
+	good, bad := svc("bad", 10, "old"), svc("bad", 10, "new")
+	good.Balance, bad.Balance = "roundrobin", "nonsense"
+	last := &model.Model{Services: []*model.Service{good},
+		Hosts:  []model.HostRoute{{Host: "b.test", Backend: "bad_10"}},
+		AppIDs: []model.AppRoute{{App: "/bad", Backend: "bad_10"}}}
+	now := &model.Model{Services: []*model.Service{svc("a", 9, "t"), bad},
+		Hosts: []model.HostRoute{{Host: "a.test", Backend: "a_9"}, {Host: "worse.test", Backend: "bad_10"}}}
+	got := substitute(now, last, map[string]bool{"/bad": true})
+	if d := cmp.Diff([]string{"a_9=t", "bad_10=new"}, names(got)); d != "" {
+		t.Error(d)
+	}
+	if got.Services[1].Balance != "roundrobin" || good.Servers[0].Task != "old" {
+		t.Error("the old labels must come back, and the old model must stay as it was")
+	}
+	want := []model.HostRoute{{Host: "a.test", Backend: "a_9"}, {Host: "b.test", Backend: "bad_10"}}
+	if d := cmp.Diff(want, got.Hosts); d != "" {
+		t.Error(d)
+	}
+	if len(got.AppIDs) != 1 {
+		t.Errorf("app ids %v: want the old one", got.AppIDs)
+	}
+}
+
+func TestGuiltyAppWithoutPastIsLeftOut(t *testing.T) {
+	now := &model.Model{Services: []*model.Service{svc("a", 9, "t"), svc("bad", 10, "t")},
+		Hosts:  []model.HostRoute{{Host: "b.test", Backend: "bad_10"}},
+		AppIDs: []model.AppRoute{{App: "/a", Backend: "a_9"}, {App: "/bad", Backend: "bad_10"}}}
+	for _, last := range []*model.Model{nil, {}} {
+		got := substitute(now, last, map[string]bool{"/bad": true})
+		if d := cmp.Diff([]string{"a_9=t"}, names(got)); d != "" || len(got.Hosts) != 0 || len(got.AppIDs) != 1 {
+			t.Errorf("%s, hosts %v, app ids %v", d, got.Hosts, got.AppIDs)
+		}
+	}
+}
+
+func TestGuiltyAppDoesNotGetAPortBackThatSomebodyElseHas(t *testing.T) {
+	last := &model.Model{Services: []*model.Service{svc("bad", 10, "t")}}
+	now := &model.Model{Services: []*model.Service{svc("a", 10, "t"), svc("bad", 11, "t")}}
+	got := substitute(now, last, map[string]bool{"/bad": true})
+	if d := cmp.Diff([]string{"a_10=t"}, names(got)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSuspectsAreTheAppsThatChanged(t *testing.T) {
+	a, b := svc("a", 1, "t"), svc("b", 2, "t")
+	last := &model.Model{Services: []*model.Service{a, b}}
+	now := &model.Model{Services: []*model.Service{a, svc("b", 2, "u"), svc("c", 3, "t")}}
+	if d := cmp.Diff([]string{"/b", "/c"}, changedApps(last, now)); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"/a", "/b"}, changedApps(nil, last)); d != "" {
+		t.Error(d)
+	}
+}

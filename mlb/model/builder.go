@@ -1,0 +1,240 @@
+package model
+
+import (
+	"reflect"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"berth/orchestrator/api"
+)
+
+// Builder builds models one after the other and keeps what the apps that did not change gave: an app is known by its
+// pointer, so an AppInfo must not be changed after it was passed in. A Builder also remembers the last known health of
+// tasks (marathon-lb.md section 4.8). It is not safe for use by several goroutines.
+type Builder struct {
+	opt   Options
+	cache map[unitKey]*built
+	last  assembly
+}
+
+// NewBuilder returns a Builder without memory.
+func NewBuilder(opt Options) *Builder { return &Builder{opt: opt} }
+
+// Build turns apps into a model. It never fails: what cannot be used is left out and reported, and nothing else is
+// harmed by it.
+func Build(apps []*api.AppInfo, opt Options) (*Model, []Problem) { return NewBuilder(opt).Build(apps) }
+
+// Build is the function of the same name with memory.
+func (b *Builder) Build(apps []*api.AppInfo) (*Model, []Problem) {
+	list := units(apps, b.opt.Self)
+	auto := newAutoPorts(b.opt.AutoPortMin, b.opt.AutoPortMax)
+	opt := b.opt
+	opt.Resolve = memo(b.opt.Resolve)
+	autos := make([][]int, len(list))
+	for i, u := range list {
+		autos[i] = auto.forUnit(u)
+	}
+	results := b.units(&opt, list, autos)
+	services := make([]*Service, 0, len(list))
+	var found []Problem
+	for _, r := range results {
+		services = append(services, r.services...)
+		found = append(found, r.problems...)
+	}
+	b.remember(results)
+	if len(list) > 1 && !slices.IsSortedFunc(services, compareServices) {
+		slices.SortStableFunc(services, compareServices)
+	}
+	if !b.last.follow(services) {
+		b.last = assemble(services, b.opt.Reserved)
+	}
+	return b.last.model, append(found, b.last.problems...)
+}
+
+func compareServices(a, b *Service) int {
+	switch {
+	case a.App < b.App:
+		return -1
+	case a.App > b.App:
+		return 1
+	}
+	return a.Port - b.Port
+}
+
+// units builds every logical app, on all processors: they do not touch one another.
+func (b *Builder) units(opt *Options, list []unit, autos [][]int) []*built {
+	results := make([]*built, len(list))
+	const share = 64 // units taken at a time
+	var next atomic.Int64
+	work := func() {
+		for {
+			to := int(next.Add(share))
+			from := to - share
+			if from >= len(list) {
+				return
+			}
+			for i := from; i < min(to, len(list)); i++ {
+				results[i] = b.unit(opt, list[i], autos[i])
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0)-1, len(list)/share) {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
+	return results
+}
+
+// remember keeps the results for the next build.
+func (b *Builder) remember(results []*built) {
+	if len(b.cache) == len(results) {
+		same := true
+		for _, r := range results {
+			same = same && b.cache[r.unit.key()] != nil
+		}
+		if same {
+			for _, r := range results {
+				b.cache[r.unit.key()] = r
+			}
+			return
+		}
+	}
+	b.cache = make(map[unitKey]*built, len(results))
+	for _, r := range results {
+		b.cache[r.unit.key()] = r
+	}
+}
+
+// unit returns what u gave last time, or builds it.
+func (b *Builder) unit(opt *Options, u unit, auto []int) *built {
+	was := b.cache[u.key()]
+	var last verdicts
+	if was != nil {
+		if was.unit.same(u) && slices.Equal(was.auto, auto) && stillThere(was.hosts, opt.Resolve) {
+			was.unit = u // lets go of the list of the build before
+			return was
+		}
+		last = was.verdicts
+	}
+	r := buildUnit(opt, u, auto, last)
+	return &r
+}
+
+func stillThere(hosts map[string]string, resolve func(string) (string, bool)) bool {
+	for host, ip := range hosts {
+		if ask(resolve, host) != ip {
+			return false
+		}
+	}
+	return true
+}
+
+// memo asks about each host once in a build.
+func memo(resolve func(string) (string, bool)) func(string) (string, bool) {
+	if resolve == nil {
+		return nil
+	}
+	type answer struct {
+		ip string
+		ok bool
+	}
+	known := make(map[string]answer)
+	var mu sync.Mutex // guards known
+	return func(host string) (string, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		a, ok := known[host]
+		if !ok {
+			a.ip, a.ok = resolve(host)
+			known[host] = a
+		}
+		return a.ip, a.ok
+	}
+}
+
+// assembly is what all services together give.
+type assembly struct {
+	in       []*Service // as built
+	out      []*Service // as in the model, by position; nil if left out
+	model    *Model
+	problems []Problem
+}
+
+// assemble settles everything about which services may disagree.
+func assemble(in []*Service, reserved map[int]string) assembly {
+	kept, found := settleNames(in)
+	unbound, clashes := settlePorts(kept, reserved)
+	final := make(map[*Service]*Service, len(unbound))
+	services := slices.Clone(kept)
+	for i, s := range services {
+		if unbound[s] {
+			services[i] = withoutPort(s)
+		}
+		final[s] = services[i]
+	}
+	out := make([]*Service, len(in))
+	for i, s := range in {
+		out[i] = final[s]
+	}
+	hosts, conflicts := hostRoutes(services)
+	ids, twice := appRoutes(services)
+	return assembly{
+		in: in, out: out, model: &Model{Services: services, Hosts: hosts, AppIDs: ids},
+		problems: slices.Concat(found, clashes, conflicts, twice),
+	}
+}
+
+func withoutPort(s *Service) *Service {
+	c := *s
+	c.Unbound = true
+	return &c
+}
+
+// follow brings a into line with services if these differ from the last ones in nothing but servers and their checks:
+// then all that was settled stands. The model is replaced, never changed.
+func (a *assembly) follow(services []*Service) bool {
+	if a.model == nil || len(services) != len(a.in) {
+		return false
+	}
+	changed := false
+	for i, s := range services {
+		if s != a.in[i] {
+			if !sameRoutes(s, a.in[i]) {
+				return false
+			}
+			changed = true
+		}
+	}
+	if !changed {
+		return true
+	}
+	kept := make([]*Service, 0, len(services))
+	out := make([]*Service, len(services))
+	for i, s := range services {
+		out[i] = a.out[i]
+		if s != a.in[i] && out[i] != nil {
+			out[i] = s
+			if a.out[i].Unbound && !s.Unbound {
+				out[i] = withoutPort(s)
+			}
+		}
+		if out[i] != nil {
+			kept = append(kept, out[i])
+		}
+	}
+	a.in, a.out = services, out
+	a.model = &Model{Services: kept, Hosts: a.model.Hosts, AppIDs: a.model.AppIDs}
+	return true
+}
+
+// sameRoutes reports whether a and b differ at most in servers and checks.
+func sameRoutes(a, b *Service) bool {
+	x, y := *a, *b
+	x.Servers, y.Servers = nil, nil
+	x.HealthCheck, y.HealthCheck = nil, nil
+	return reflect.DeepEqual(x, y)
+}

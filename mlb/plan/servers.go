@@ -1,0 +1,174 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"berth/mlb/render"
+)
+
+// server is one server line taken apart.
+type server struct {
+	name, addr string
+	options    []string // without disabled and weight
+	weight     string   // "" if not given
+	disabled   bool
+	line       string
+}
+
+// parse reads the one line of a server; a text of several lines, or another keyword, is not understood.
+func parse(l render.ServerLine) (server, bool) {
+	text := strings.TrimSuffix(l.Line, "\n")
+	fields := strings.Fields(text)
+	if strings.ContainsAny(text, "\n\"'\\#") || len(fields) < 3 || fields[0] != "server" {
+		return server{}, false
+	}
+	s := server{name: fields[1], addr: fields[2], line: l.Line}
+	for rest := fields[3:]; len(rest) > 0; rest = rest[1:] {
+		switch {
+		case rest[0] == "disabled":
+			s.disabled = true
+		case rest[0] == "weight" && len(rest) > 1:
+			s.weight = rest[1]
+			rest = rest[1:]
+		default:
+			s.options = append(s.options, rest[0])
+		}
+	}
+	return s, true
+}
+
+// servers compares the servers of one backend. Their order means nothing to HAProxy: it spreads load by its own counters,
+// and "balance first" goes by id.
+func (d *diff) servers(from, to *render.Fragment) {
+	if slices.Equal(from.Servers, to.Servers) {
+		return
+	}
+	was, ok := parseAll(from.Servers)
+	is, ok2 := parseAll(to.Servers)
+	backend := to.Service.Name
+	if !ok || !ok2 {
+		d.because("the servers of backend %s changed, and their template is more than one plain line", backend)
+		return
+	}
+	for _, s := range is {
+		at := slices.IndexFunc(was, func(o server) bool { return o.name == s.name })
+		if at < 0 {
+			d.add(to, s)
+		} else {
+			d.change(backend, was[at], s)
+		}
+	}
+	for _, s := range was {
+		if !slices.ContainsFunc(is, func(o server) bool { return o.name == s.name }) {
+			d.remove(backend, s)
+		}
+	}
+}
+
+func parseAll(lines []render.ServerLine) ([]server, bool) {
+	list := make([]server, 0, len(lines))
+	for _, l := range lines {
+		s, ok := parse(l)
+		if !ok {
+			return nil, false
+		}
+		list = append(list, s)
+	}
+	return list, true
+}
+
+// add brings in a server at run time, if this HAProxy can.
+func (d *diff) add(f *render.Fragment, s server) {
+	backend := f.Service.Name
+	path := backend + "/" + s.name
+	if line, ok := d.leftover[path]; ok {
+		d.revive(path, line, s)
+		return
+	}
+	if why := d.cannotAdd(f, s); why != "" {
+		d.because("%s", why)
+		return
+	}
+	line := "add server " + path + " " + s.addr
+	if s.weight != "" {
+		line += " weight " + s.weight
+	}
+	if len(s.options) > 0 {
+		line += " " + strings.Join(s.options, " ")
+	}
+	d.adds = append(d.adds, Command{Line: line, Want: []string{"New server registered."}})
+	if slices.Contains(s.options, "check") {
+		d.adds = append(d.adds, Command{Line: "enable health " + path})
+	}
+	if !s.disabled {
+		d.adds = append(d.adds, Command{Line: "enable server " + path})
+	}
+}
+
+// revive takes back a server that was taken out and is still there.
+func (d *diff) revive(path, line string, s server) {
+	was, ok := parse(render.ServerLine{Line: line})
+	if !ok || was.addr != s.addr || was.weight != s.weight || !slices.Equal(was.options, s.options) {
+		d.because("server %s is back with other options while its last sessions end", path)
+		return
+	}
+	if !s.disabled {
+		d.adds = append(d.adds, state(path, "ready"))
+	}
+}
+
+func state(path, word string) Command { return Command{Line: "set server " + path + " state " + word} }
+
+// change alters a server that stays.
+func (d *diff) change(backend string, from, to server) {
+	path := backend + "/" + to.name
+	if !slices.Equal(from.options, to.options) || (from.weight == "") != (to.weight == "") {
+		d.because("options of server %s changed", path)
+		return
+	}
+	if from.addr != to.addr {
+		d.address(path, to.addr)
+	}
+	if from.weight != to.weight {
+		d.changes = append(d.changes, Command{Line: "set server " + path + " weight " + to.weight})
+	}
+	if from.disabled == to.disabled {
+		return
+	}
+	// The state file of a reload carries maintenance on, so the old worker is told in either case.
+	c := state(path, "ready")
+	if to.disabled {
+		c = state(path, "maint")
+	}
+	d.changes = append(d.changes, c)
+	d.drains = append(d.drains, c)
+}
+
+func (d *diff) address(path, addr string) {
+	at := strings.LastIndexByte(addr, ':')
+	if at < 0 {
+		d.because("address of server %s changed", path)
+		return
+	}
+	ip := strings.Trim(addr[:at], "[]")
+	d.changes = append(d.changes, Command{
+		Line: "set server " + path + " addr " + ip + " port " + addr[at+1:],
+		Want: []string{"IP changed", "port changed", "no need to change"},
+	})
+}
+
+// remove takes a server out. Its sessions go on; HAProxy lets go of it when they have ended.
+func (d *diff) remove(backend string, s server) {
+	path := backend + "/" + s.name
+	if !s.disabled {
+		d.removals = append(d.removals, state(path, "maint"))
+		d.drains = append(d.drains, state(path, "maint"))
+	}
+	d.removals = append(d.removals, Delete(path))
+}
+
+// Delete is the command that ends a server which is in maintenance; path is "backend/server".
+func Delete(path string) Command {
+	return Command{Line: "del server " + path, Want: []string{"Server deleted."}, MayWait: true}
+}

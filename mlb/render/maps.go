@@ -1,0 +1,74 @@
+package render
+
+import (
+	"bytes"
+	"maps"
+
+	"berth/mlb/model"
+)
+
+// mapCache keeps the map files of the last model: most changes leave them as they are.
+type mapCache struct {
+	hosts   []model.HostRoute
+	apps    []model.AppRoute
+	leftOut map[string]bool
+	noApps  map[string]bool
+	files   []Map
+}
+
+// mapFiles writes the routes of all services that have a backend and no rules of their own.
+func (r *Renderer) mapFiles(m *model.Model, missing map[string]bool, own *ownRules) []Map {
+	leftOut, noApps := maps.Clone(missing), maps.Clone(missing)
+	maps.Copy(leftOut, own.services)
+	maps.Copy(noApps, own.apps)
+	c := &r.maps
+	if c.files != nil && same(c.hosts, m.Hosts) && same(c.apps, m.AppIDs) && maps.Equal(c.leftOut, leftOut) &&
+		maps.Equal(c.noApps, noApps) {
+		return c.files
+	}
+	*c = mapCache{hosts: m.Hosts, apps: m.AppIDs, leftOut: leftOut, noApps: noApps}
+	var domains, paths, redirects, apps bytes.Buffer
+	redirected := make(map[string]bool)
+	for _, h := range m.Hosts {
+		if leftOut[h.Backend] {
+			continue
+		}
+		if h.Path == "" {
+			line(&domains, h.Host, h.Backend)
+		} else {
+			line(&paths, h.Host+h.Path, h.Backend)
+		}
+		if h.RedirectToHTTPS {
+			redirected[h.Backend] = true
+		}
+	}
+	for _, s := range m.Services {
+		if redirected[s.Name] {
+			line(&redirects, s.Name, "https")
+		}
+	}
+	for _, a := range m.AppIDs {
+		if !noApps[a.Backend] {
+			line(&apps, a.App, a.Backend)
+		}
+	}
+	c.files = []Map{
+		{AppMap, apps.Bytes()},
+		{DomainMap, domains.Bytes()},
+		{PathMap, paths.Bytes()},
+		{RedirectMap, redirects.Bytes()},
+	}
+	return c.files
+}
+
+func line(b *bytes.Buffer, key, value string) {
+	b.WriteString(key)
+	b.WriteByte(' ')
+	b.WriteString(value)
+	b.WriteByte('\n')
+}
+
+// same reports whether two lists are the same memory.
+func same[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}

@@ -1,0 +1,162 @@
+package orchestrator
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"berth/orchestrator/api"
+	"berth/orchestrator/httpapi"
+	"berth/orchestrator/reconcile"
+	"berth/orchestrator/store"
+)
+
+// progress moves deployments on whose current step is done. It returns the apps that may move now.
+func (o *Orchestrator) progress(ids map[string]struct{}) []string {
+	var freed []string
+	for id := range ids {
+		d := o.st.Deployment(id)
+		if d == nil || !o.stepDone(d, d.Current, o.st.App) {
+			continue
+		}
+		var moved []string
+		_, err := o.st.Update(func(tx *store.Tx) error {
+			moved = o.advance(tx, id)
+			return nil
+		})
+		if err != nil {
+			o.opt.Log.Error("move a deployment on", "deployment", id, "error", err)
+			o.mu.Lock()
+			o.moving[id] = struct{}{}
+			o.mu.Unlock()
+			continue
+		}
+		freed = append(freed, moved...)
+	}
+	return freed
+}
+
+// advance makes all progress there is. It returns the apps of the steps that began.
+func (o *Orchestrator) advance(tx *store.Tx, id string) []string {
+	d := tx.Deployment(id)
+	if d == nil {
+		return nil
+	}
+	now := o.opt.Now()
+	var freed []string
+	c := *d
+	for o.stepDone(&c, c.Current, tx.App) {
+		tx.Emit(stepEvent(api.EventDeploymentStepSuccess, &c, c.Current, now))
+		if c.Current == len(c.Steps) {
+			tx.DropDeployment(id)
+			tx.Emit(event(api.EventDeploymentSuccess, now, "", fields{"id": id, "plan": planOf(&c)}))
+			o.opt.Log.Info("deployment finished", "deployment", id, "apps", len(c.Apps))
+			return freed
+		}
+		c.Current++
+		tx.Emit(stepEvent(api.EventDeploymentInfo, &c, c.Current, now))
+		for _, a := range c.Steps[c.Current-1].Actions {
+			freed = append(freed, a.App)
+		}
+	}
+	if c.Current != d.Current {
+		tx.PutDeployment(&c)
+	}
+	return freed
+}
+
+// stepDone reports whether every app of a step is where the step takes it.
+func (o *Orchestrator) stepDone(d *store.Deployment, step int, lookup func(string) *store.App) bool {
+	for _, action := range d.Steps[step-1].Actions {
+		a := lookup(action.App)
+		if action.Action == api.ActionStart || a == nil {
+			continue
+		}
+		if state := o.appState(a); !reconcile.AtTarget(&state) {
+			return false
+		}
+	}
+	return true
+}
+
+// cancel ends a deployment where it stands.
+func (o *Orchestrator) cancel(tx *store.Tx, d *store.Deployment, reason string, now time.Time) {
+	tx.DropDeployment(d.ID)
+	tx.Emit(event(api.EventDeploymentFailed, now, "", fields{"id": d.ID, "plan": planOf(d), "reason": reason}))
+}
+
+// Deployments returns the running deployments, oldest first.
+func (o *Orchestrator) Deployments() []api.Deployment {
+	out := []api.Deployment{}
+	for _, d := range o.st.Deployments() {
+		v := api.Deployment{
+			ID: d.ID, Version: d.Version, AffectedApps: d.Apps, AffectedPods: []string{}, Steps: d.Steps,
+			CurrentActions: []api.DeploymentAction{}, CurrentStep: d.Current, TotalSteps: len(d.Steps),
+		}
+		for _, a := range d.Steps[d.Current-1].Actions {
+			a.ReadinessCheckResults = []string{}
+			v.CurrentActions = append(v.CurrentActions, a)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// CancelDeployment ends a deployment. Without Force a new one takes its apps back to what they were before, leaving
+// alone those that somebody changed since; with Force the apps keep their new targets, and the result is zero.
+func (o *Orchestrator) CancelDeployment(_ context.Context, id string, opt httpapi.WriteOptions) (
+	api.DeploymentResult, error,
+) {
+	var result httpapi.WriteResult
+	err := o.update(opt, func(tx *store.Tx) error {
+		d := tx.Deployment(id)
+		if d == nil {
+			return api.NotFound("DeploymentPlan", id)
+		}
+		now := o.opt.Now()
+		o.cancel(tx, d, "cancelled on request", now)
+		if opt.Force {
+			return nil
+		}
+		opt.Force = true
+		w := &write{o: o, tx: tx, opt: opt, now: now}
+		var err error
+		result, err = w.run(rollback(tx, d))
+		return err
+	})
+	if err != nil {
+		return api.DeploymentResult{}, err
+	}
+	o.look(affectedBy(result)...)
+	return result.DeploymentResult, nil
+}
+
+func affectedBy(r httpapi.WriteResult) []string {
+	var ids []string
+	for _, s := range r.Steps {
+		for _, a := range s.Actions {
+			ids = append(ids, a.App)
+		}
+	}
+	return ids
+}
+
+// rollback lists the changes that undo a deployment.
+func rollback(tx *store.Tx, d *store.Deployment) []httpapi.AppChange {
+	var out []httpapi.AppChange
+	for _, id := range d.Apps {
+		var current api.Timestamp
+		if a := tx.App(id); a != nil && a.Def != nil {
+			current = a.Def.Version
+		}
+		if current != d.After[id] {
+			continue
+		}
+		before := d.Before[id]
+		out = append(out, httpapi.AppChange{
+			ID: id, Apply: func(*api.App) (*api.App, error) { return before.Clone(), nil },
+		})
+	}
+	slices.SortFunc(out, func(a, b httpapi.AppChange) int { return cmpText(a.ID, b.ID) })
+	return out
+}

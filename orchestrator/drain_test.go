@@ -1,0 +1,162 @@
+package orchestrator
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"berth/orchestrator/api"
+)
+
+// ack reports everything so far as in force, with the given sessions.
+func (w *world) ack(name string, sessions map[string]int) {
+	w.t.Helper()
+	if err := w.o.Ack(api.Ack{Subscriber: name, Role: RoleBalancer, Index: w.o.Index(), Sessions: sessions}); err != nil {
+		w.t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func TestTaskIsStoppedOnlyAfterEveryFollowerLetGo(t *testing.T) {
+	inWorld(t, func(w *world) {
+		lb, dns := w.o.Subscribe("lb", "mlb", "x"), w.o.Subscribe("dns", "dnsd", "y")
+		defer lb.Close()
+		defer dns.Close()
+		w.change(put(app("/web", "")))
+		task := w.wantRunning("/web", 1)
+		w.change(edit("/web", func(a *api.App) { a.Instances = 0 }))
+
+		w.after(time.Second)
+		if d := cmp.Diff(task, w.tasks("/web", api.TaskKilling)); d != "" {
+			t.Fatal(d)
+		}
+		w.ack("lb", map[string]int{task[0]: 2})
+		if len(w.alive()) != 1 {
+			t.Fatal("stopped while dnsd had not acknowledged and sessions were open")
+		}
+		w.ack("dns", nil)
+		if len(w.alive()) != 1 {
+			t.Fatal("stopped while sessions were open")
+		}
+		w.ack("lb", map[string]int{})
+		if len(w.alive()) != 0 {
+			t.Fatal("not stopped although everybody let go")
+		}
+		w.after(time.Second)
+		if n := len(w.info("/web").Tasks); n != 0 {
+			t.Errorf("%d tasks are listed", n)
+		}
+	})
+}
+
+func TestDrainEndsByTimeWhateverFollowersSay(t *testing.T) {
+	for _, tt := range []struct {
+		labels string
+		wait   time.Duration
+	}{{"", 10 * time.Second}, {`,"labels":{"BERTH_DRAIN_SECONDS":"3"}`, 3 * time.Second}} {
+		inWorld(t, func(w *world) {
+			defer w.o.Subscribe("lb", "mlb", "x").Close()
+			w.change(put(app("/web", tt.labels)))
+			w.after(time.Second)
+			task := w.wantRunning("/web", 1)[0]
+			w.change(edit("/web", func(a *api.App) { a.Instances = 0 }))
+			w.after(tt.wait - 100*time.Millisecond)
+			w.ack("lb", map[string]int{task: 1})
+			if len(w.alive()) != 1 {
+				t.Errorf("%s: stopped too early", tt.labels)
+			}
+			w.after(200 * time.Millisecond)
+			if len(w.alive()) != 0 {
+				t.Errorf("%s: not stopped after %s", tt.labels, tt.wait)
+			}
+		})
+	}
+}
+
+func TestFollowerThatJustLeftIsStillWaitedFor(t *testing.T) {
+	inWorld(t, func(w *world) {
+		lb := w.o.Subscribe("lb", "mlb", "x")
+		w.change(put(app("/web", "")))
+		w.after(11 * time.Second)
+		w.change(edit("/web", func(a *api.App) { a.Instances = 0 }))
+		lb.Close()
+		w.after(4 * time.Second)
+		if len(w.alive()) != 1 {
+			t.Fatal("stopped while its balancer was away for a moment")
+		}
+		w.after(2 * time.Second)
+		if len(w.alive()) != 0 {
+			t.Fatal("not stopped after the balancer was away for long")
+		}
+	})
+}
+
+func TestFollowersAreWaitedForAfterARestart(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.o.Subscribe("lb", "mlb", "x")
+		w.change(put(app("/web", "")))
+		w.after(11 * time.Second)
+		w.change(edit("/web", func(a *api.App) { a.Instances = 0 }))
+		w.crash()
+		w.after(time.Second)
+		if len(w.alive()) != 1 {
+			t.Fatal("stopped before its balancer could reconnect")
+		}
+		defer w.o.Subscribe("lb", "mlb", "x").Close()
+		w.ack("lb", nil)
+		if len(w.alive()) != 0 {
+			t.Fatal("not stopped although the balancer let go")
+		}
+	})
+}
+
+func TestOldTaskStaysUntilItsReplacementIsRouted(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.o.Subscribe("lb", "mlb", "x").Close()
+		w.change(put(app("/web", "")))
+		w.after(11 * time.Second)
+		old := w.wantRunning("/web", 1)[0]
+		w.change(edit("/web", func(a *api.App) { a.Env = map[string]string{"X": "1"} }))
+		w.after(5 * time.Second)
+		if !slices.Contains(w.wantRunning("/web", 2), old) {
+			t.Fatal("the old task went before its replacement was routed")
+		}
+		w.ack("lb", nil)
+		w.ack("lb", nil)
+		w.after(time.Second)
+		if slices.Contains(w.wantRunning("/web", 1), old) {
+			t.Fatal("the old task stays")
+		}
+	})
+}
+
+func TestDeadBalancerCannotStopADeployment(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.o.Subscribe("lb", "mlb", "x").Close()
+		w.change(put(app("/web", "")))
+		w.after(11 * time.Second)
+		w.change(edit("/web", func(a *api.App) { a.Env = map[string]string{"X": "1"} }))
+		w.after(21 * time.Second)
+		w.wantRunning("/web", 1)
+		if n := len(w.o.Deployments()); n != 0 {
+			t.Errorf("%d deployments run", n)
+		}
+	})
+}
+
+func TestAckIsChecked(t *testing.T) {
+	inWorld(t, func(w *world) {
+		bad := []api.Ack{{}, {Subscriber: "x", Index: 1 << 40}, {Subscriber: "x", Sessions: map[string]int{"t": -1}}}
+		for _, a := range bad {
+			if err := w.o.Ack(a); api.CodeOf(err) != api.CodeInvalid {
+				t.Errorf("%+v: %v", a, err)
+			}
+		}
+		if err := w.o.Ack(api.Ack{Subscriber: "nobody"}); err != nil {
+			t.Error(err)
+		}
+	})
+}

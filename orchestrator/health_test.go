@@ -1,0 +1,117 @@
+package orchestrator
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"berth/orchestrator/api"
+)
+
+const checked = `,"healthChecks":[{"protocol":"HTTP","gracePeriodSeconds":10,"intervalSeconds":5,"maxConsecutiveFailures":3}]`
+
+func TestHealthyAppCountsAndEndsItsDeployment(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.change(put(app("/web", checked)))
+		info := w.info("/web")
+		if *info.TasksRunning != 1 || *info.TasksHealthy != 0 || *info.TasksUnhealthy != 0 || len(info.Deployments) != 1 {
+			t.Errorf("before the first probe: %s", toJSON(info))
+		}
+		w.heard()
+		w.after(5 * time.Second)
+		info = w.info("/web")
+		if *info.TasksHealthy != 1 || len(info.Deployments) != 0 || len(info.Tasks[0].HealthCheckResults) != 1 {
+			t.Errorf("after the first probe: %s", toJSON(info))
+		}
+		want := []string{
+			"health_status_changed_event /web true", "instance_health_changed_event",
+			"deployment_step_success", "deployment_success",
+		}
+		if d := cmp.Diff(want, w.heard()); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+func TestSickTaskIsKilledAndReplacedWithoutBackoff(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.change(put(app("/web", checked)))
+		w.after(20 * time.Second)
+		id := w.wantRunning("/web", 1)[0]
+		w.heard()
+		w.setSick(id, true)
+		w.after(21 * time.Second)
+		if now := w.wantRunning("/web", 1); now[0] == id {
+			t.Fatal("the sick task was not killed")
+		}
+		got := w.heard(api.EventUnhealthyInstanceKill, api.EventFailedHealthCheck)
+		want := []string{
+			"failed_health_check_event /web", "failed_health_check_event /web", "failed_health_check_event /web",
+			"failed_health_check_event /web",
+			"unhealthy_instance_kill_event /web health check failed: 127.0.0.1:" + port(w.o.st.App("/web").Ended[0].Ports) + " answered 503",
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
+		}
+		if len(w.o.Queue()) != 0 || w.info("/web").LastTaskFailure != nil {
+			t.Errorf("queue %s failure %+v", w.explain(), w.info("/web").LastTaskFailure)
+		}
+	})
+}
+
+func port(ports []int) string { return toJSON(ports[0]) }
+
+func TestUnhealthyReplacementDoesNotReplace(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.change(put(app("/web", checked)))
+		w.after(20 * time.Second)
+		old := w.wantRunning("/web", 1)[0]
+		w.change(edit("/web", func(a *api.App) { a.Env = map[string]string{"X": "1"} }))
+		for _, id := range w.running("/web") {
+			if id != old {
+				w.setSick(id, true)
+			}
+		}
+		w.after(20 * time.Second)
+		if !slices.Contains(w.running("/web"), old) {
+			t.Error("the old task went although the new one is sick")
+		}
+	})
+}
+
+func TestReadinessGatesADeploymentOnly(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.setSick("/web", true)
+		w.change(put(app("/web", `,"portDefinitions":[{"port":0,"name":"http-api"}],"readinessChecks":[{"intervalSeconds":3,"timeoutSeconds":1}]`)))
+		w.after(10 * time.Second)
+		w.wantRunning("/web", 1)
+		if len(w.o.Deployments()) != 1 {
+			t.Fatal("the deployment ended before the task was ready")
+		}
+		w.setSick("/web", false)
+		w.after(3 * time.Second)
+		if len(w.o.Deployments()) != 0 {
+			t.Fatal("the deployment goes on although the task is ready")
+		}
+	})
+}
+
+func TestCheckEventsFollowTheDefinition(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.heard()
+		w.change(put(app("/web", checked)))
+		w.after(10 * time.Second)
+		w.change(edit("/web", func(a *api.App) { a.Instances = 2 }))
+		w.after(10 * time.Second)
+		w.change(edit("/web", func(a *api.App) { a.HealthChecks[0].IntervalSeconds = 7 }))
+		w.after(20 * time.Second)
+		w.change(gone("/web"))
+		got := w.heard(api.EventAddHealthCheck, api.EventRemoveHealthCheck)
+		want := []string{"add_health_check_event /web", "remove_health_check_event /web", "add_health_check_event /web", "remove_health_check_event /web"}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(d)
+		}
+	})
+}

@@ -1,0 +1,217 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"berth/orchestrator/api"
+	"berth/orchestrator/driver"
+	"berth/orchestrator/store"
+)
+
+// How long a link that broke waits before it is tried again.
+const (
+	relinkFirst = 100 * time.Millisecond
+	relinkMax   = 5 * time.Second
+)
+
+// link is the connection to one driver of one agent.
+type link struct {
+	agent  *Agent
+	kind   driver.Kind
+	drv    driver.Driver
+	relist chan struct{} // asks for a new List while the watch goes on
+
+	mu      sync.Mutex
+	tried   bool   // the driver has been asked once
+	adopted bool   // and has answered once
+	away    string // why it does not answer; "" while it does
+}
+
+func newLink(a *Agent, kind driver.Kind, drv driver.Driver) *link {
+	return &link{agent: a, kind: kind, drv: drv, relist: make(chan struct{}, 1), away: "it has not answered yet"}
+}
+
+func (l *link) status() (tried bool, away string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tried, l.away
+}
+
+func (l *link) set(away string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tried, l.away = true, away
+	l.adopted = l.adopted || away == ""
+}
+
+func (l *link) askAgain() {
+	select {
+	case l.relist <- struct{}{}:
+	default:
+	}
+}
+
+func (l *link) owns(t *store.Task) bool { return t.Agent == l.agent.ID && t.Kind == string(l.kind) }
+
+// follow keeps the link up until ctx ends.
+func (o *Orchestrator) follow(ctx context.Context, l *link) {
+	log := o.opt.Log.With("agent", l.agent.ID, "driver", string(l.kind))
+	for wait := relinkFirst; ctx.Err() == nil; wait = min(wait*2, relinkMax) {
+		began := o.opt.Now()
+		err := o.session(ctx, l)
+		if ctx.Err() != nil {
+			return
+		}
+		l.set(err.Error())
+		o.lookAtWaiting()
+		log.Warn("the driver does not answer", "error", err)
+		if o.opt.Now().Sub(began) > relinkMax {
+			wait = relinkFirst
+		}
+		pause(ctx, wait)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// session watches first and lists second, so that nothing is missed in between, and then takes in what is watched.
+func (o *Orchestrator) session(ctx context.Context, l *link) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	states, err := l.drv.Watch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := o.list(ctx, l); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case s, ok := <-states:
+			if !ok {
+				return errors.New("the connection was lost")
+			}
+			arrived := drainStates(s, states)
+			o.settleAll(arrived)
+			if o.undead(arrived) {
+				l.askAgain()
+			}
+		case <-l.relist:
+			if err := o.list(ctx, l); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// drainStates collects what has arrived together, so that it is stored together.
+func drainStates(first driver.Status, more <-chan driver.Status) []driver.Status {
+	out := []driver.Status{first}
+	for len(out) < 256 {
+		select {
+		case s, ok := <-more:
+			if !ok {
+				return out
+			}
+			out = append(out, s)
+		default:
+			return out
+		}
+	}
+	return out
+}
+
+func (o *Orchestrator) settleAll(states []driver.Status) {
+	write := func(tx *store.Tx) error {
+		for _, s := range states {
+			o.settle(tx, s, o.opt.Now())
+		}
+		return nil
+	}
+	var err error
+	if slices.ContainsFunc(states, func(s driver.Status) bool { return s.State != api.TaskStaging }) {
+		_, err = o.st.Update(write)
+	} else {
+		err = o.st.Note(write) // progress of starting
+	}
+	if err != nil && !errors.Is(err, store.ErrClosed) {
+		o.opt.Log.Error("store task states", "error", err)
+	}
+}
+
+// undead reports whether one of the tasks lives although it has ended, or is forgotten, as far as the store knows.
+func (o *Orchestrator) undead(states []driver.Status) bool {
+	return slices.ContainsFunc(states, func(s driver.Status) bool {
+		_, t := o.st.Task(s.TaskID)
+		return !s.State.Final() && (t == nil || t.State.Final())
+	})
+}
+
+// list compares what the driver runs with what the store knows.
+func (o *Orchestrator) list(ctx context.Context, l *link) error {
+	known := o.livingOn(l)
+	listed, err := l.drv.List(ctx)
+	if err != nil {
+		return err
+	}
+	found := make(map[string]driver.Status, len(listed))
+	for _, s := range listed {
+		found[s.TaskID] = s
+	}
+	a := &adoption{o: o, link: l}
+	for _, t := range known {
+		s, ok := found[t.ID]
+		a.judge(t, s, ok)
+	}
+	for _, s := range listed {
+		a.stray(s)
+	}
+	if err := a.store(); err != nil {
+		return err
+	}
+	l.set("")
+	a.act()
+	o.lookAtAll(l)
+	return nil
+}
+
+// livingOn returns the living tasks of a link.
+func (o *Orchestrator) livingOn(l *link) []*store.Task {
+	var out []*store.Task
+	apps, _ := o.st.Apps()
+	for _, a := range apps {
+		for _, t := range a.Tasks {
+			if l.owns(t) {
+				out = append(out, t)
+			}
+		}
+	}
+	return out
+}
+
+// lookAtAll makes the loop look at every app that has tasks on a link, and at all that wait.
+func (o *Orchestrator) lookAtAll(l *link) {
+	seen := map[string]bool{}
+	for _, t := range o.livingOn(l) {
+		seen[t.AppID] = true
+	}
+	ids := make([]string, 0, len(seen))
+	for id := range seen {
+		ids = append(ids, id)
+	}
+	o.look(ids...)
+	o.lookAtWaiting()
+}

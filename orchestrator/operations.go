@@ -1,0 +1,261 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"berth/orchestrator/api"
+	"berth/orchestrator/driver"
+	"berth/orchestrator/store"
+)
+
+// Bounds on driver calls that start tasks: in all, and of one app, so that its slow image holds up nobody else.
+const (
+	maxStarts       = 256
+	maxStartsPerApp = 8
+)
+
+// How long a failed stop or removal waits before it is tried again.
+const (
+	retryFirst = time.Second
+	retryMax   = 5 * time.Second
+)
+
+// slow is the time a call to a driver may take over what it was told to wait.
+const slow = 30 * time.Second
+
+// operations are the calls to drivers under way, at most one for each task.
+type operations struct {
+	o      *Orchestrator
+	ctx    context.Context
+	starts *semaphore.Weighted
+	all    sync.WaitGroup
+
+	mu     sync.Mutex
+	byTask map[string]*operation
+	perApp map[string]*semaphore.Weighted
+}
+
+type operation struct {
+	cancel   context.CancelFunc
+	done     chan struct{}
+	stopping bool
+	queued   bool // a start that waits for its turn
+	refused  bool // another one was asked for meanwhile
+}
+
+func newOperations(o *Orchestrator) *operations {
+	return &operations{
+		o: o, starts: semaphore.NewWeighted(maxStarts),
+		byTask: map[string]*operation{}, perApp: map[string]*semaphore.Weighted{},
+	}
+}
+
+// begin sets the context that ends all operations.
+func (p *operations) begin(ctx context.Context) { p.ctx = ctx }
+
+func (p *operations) wait() { p.all.Wait() }
+
+// active reports whether a call concerning the task is under way.
+func (p *operations) active(task string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byTask[task] != nil
+}
+
+// stopping reports whether the task's stop is under way.
+func (p *operations) stopping(task string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	op := p.byTask[task]
+	return op != nil && op.stopping
+}
+
+// queued reports whether the task's start waits for its turn.
+func (p *operations) queued(task string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	op := p.byTask[task]
+	return op != nil && op.queued
+}
+
+func (p *operations) dequeue(task string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if op := p.byTask[task]; op != nil {
+		op.queued = false
+	}
+}
+
+// run makes fn the task's operation. What is under way for it is cancelled first, and fn waits for its end. A second stop,
+// or a start beside anything, is left out; the loop looks at the app again once the first has ended.
+func (p *operations) run(task string, stopping bool, fn func(ctx context.Context)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.byTask[task]
+	if before != nil && (before.stopping || !stopping) {
+		before.refused = true
+		return
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	op := &operation{cancel: cancel, done: make(chan struct{}), stopping: stopping, queued: !stopping}
+	p.byTask[task] = op
+	p.all.Go(func() {
+		defer cancel()
+		if before != nil {
+			before.cancel()
+			<-before.done
+		}
+		fn(ctx)
+		p.mu.Lock()
+		if p.byTask[task] == op {
+			delete(p.byTask, task)
+		}
+		refused := op.refused
+		p.mu.Unlock()
+		close(op.done)
+		if refused {
+			p.o.look(store.AppOfTask(task))
+		}
+	})
+}
+
+// start launches a task whose record is stored.
+func (p *operations) start(l *link, t *store.Task) {
+	p.run(t.ID, false, func(ctx context.Context) {
+		release, err := p.slot(ctx, t.AppID)
+		if err != nil {
+			return
+		}
+		defer release()
+		p.dequeue(t.ID)
+		spec := driver.Spec{TaskID: t.ID, App: t.Def, Host: t.Host, AgentIP: t.IP, Ports: t.Ports}
+		spec.Env = Environment(spec, p.o.opt.EnvPrefix)
+		err = l.drv.Start(ctx, spec)
+		switch {
+		case ctx.Err() != nil:
+			// Whoever cancelled deals with the task: its stop, or the next orchestrator.
+		case err != nil:
+			p.o.settleAll([]driver.Status{{TaskID: t.ID, State: api.TaskError, Message: err.Error()}})
+		default:
+			p.all.Go(func() { p.confirm(l, t.ID) })
+		}
+	})
+}
+
+// confirm makes sure that a task that was started is seen running: the word of it may have been lost on the way.
+func (p *operations) confirm(l *link, task string) {
+	pause(p.ctx, time.Second)
+	if p.ctx.Err() != nil {
+		return
+	}
+	if _, t := p.o.st.Task(task); t != nil && (t.State == api.TaskStaging || t.State == api.TaskStarting) {
+		l.askAgain()
+	}
+}
+
+// slot waits until the app, and then everybody, may have one more start.
+func (p *operations) slot(ctx context.Context, app string) (release func(), err error) {
+	p.mu.Lock()
+	own := p.perApp[app]
+	if own == nil {
+		own = semaphore.NewWeighted(maxStartsPerApp)
+		p.perApp[app] = own
+	}
+	p.mu.Unlock()
+	if err := own.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	if err := p.starts.Acquire(ctx, 1); err != nil {
+		own.Release(1)
+		return nil, err
+	}
+	return func() {
+		p.starts.Release(1)
+		own.Release(1)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if own.TryAcquire(maxStartsPerApp) { // nobody else uses it
+			delete(p.perApp, app)
+			own.Release(maxStartsPerApp)
+		}
+	}, nil
+}
+
+// stop ends a task, again and again until it is gone.
+func (p *operations) stop(l *link, t *store.Task) {
+	p.run(t.ID, true, func(ctx context.Context) {
+		grace := p.o.grace(t.Def)
+		p.retry(ctx, "stop a task", t.ID, func() error {
+			ctx, cancel := context.WithTimeout(ctx, grace+slow)
+			defer cancel()
+			return l.drv.Stop(ctx, t.ID, grace)
+		})
+		if ctx.Err() == nil {
+			p.o.settleAll([]driver.Status{{TaskID: t.ID, State: api.TaskKilled}})
+		}
+	})
+}
+
+// remove deletes what is left of an ended task, and then its record.
+func (p *operations) remove(l *link, app, task string) {
+	p.run(task, true, func(ctx context.Context) {
+		p.retry(ctx, "remove a task", task, func() error {
+			ctx, cancel := context.WithTimeout(ctx, slow)
+			defer cancel()
+			return l.drv.Remove(ctx, task)
+		})
+		if ctx.Err() == nil {
+			p.o.forget(app, task)
+		}
+	})
+}
+
+// cleanUp stops and removes what should not be there, and then calls done.
+func (p *operations) cleanUp(l *link, task string, done func()) {
+	p.run(task, true, func(ctx context.Context) {
+		p.retry(ctx, "remove a stray", task, func() error {
+			ctx, cancel := context.WithTimeout(ctx, p.o.opt.KillGrace+slow)
+			defer cancel()
+			if err := l.drv.Stop(ctx, task, p.o.opt.KillGrace); err != nil && !errors.Is(err, driver.ErrNotFound) {
+				return err
+			}
+			return l.drv.Remove(ctx, task)
+		})
+		if ctx.Err() == nil {
+			done()
+		}
+	})
+}
+
+// retry calls fn until it succeeds, the driver says that there is no such task, or ctx ends.
+func (p *operations) retry(ctx context.Context, what, task string, fn func() error) {
+	for wait := retryFirst; ; wait = min(wait*2, retryMax) {
+		err := fn()
+		if err == nil || errors.Is(err, driver.ErrNotFound) || ctx.Err() != nil {
+			return
+		}
+		p.o.opt.Log.Warn(what, "task", task, "error", err)
+		pause(ctx, wait)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// forget drops the record of an ended task.
+func (o *Orchestrator) forget(app, task string) {
+	_, err := o.st.Update(func(tx *store.Tx) error {
+		if a := tx.App(app); a != nil && a.Task(task) != nil {
+			tx.DropTask(app, task)
+		}
+		return nil
+	})
+	if err != nil {
+		o.opt.Log.Error("forget a task", "task", task, "error", err)
+	}
+}

@@ -1,0 +1,62 @@
+package reconcile
+
+import "berth/orchestrator/api"
+
+// stop lets a killed task have its SIGTERM when no follower sends it anything any more: each one has the revision that
+// made it TASK_KILLING in force and, if it balances, carries no session of it. After the drain time it is stopped anyway,
+// and a task that never ran at once.
+func (s *situation) stop(t *Task) {
+	if t.Stopping {
+		return
+	}
+	if !t.Started.IsZero() && s.c.in.Now.Before(t.DrainUntil) && !s.drained(t) {
+		s.acks = true
+		s.wakeAt(t.DrainUntil)
+		return
+	}
+	s.c.plan.Stops = append(s.c.plan.Stops, Stop{s.app.ID, t.ID})
+}
+
+func (s *situation) drained(t *Task) bool {
+	for _, f := range s.c.in.Followers {
+		if f.Index < t.KillIndex || f.Balances && f.Sessions[t.ID] > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// routed reports whether every balancer sends traffic to a good task, or has had the drain time to do so: a dead one
+// must not stop a deployment.
+func (s *situation) routed(t *Task) bool {
+	if t.GoodIndex == 0 {
+		return false
+	}
+	late := t.GoodAt.Add(s.app.Drain)
+	if !s.c.in.Now.Before(late) {
+		return true
+	}
+	for _, f := range s.c.in.Followers {
+		if f.Balances && f.Index < t.GoodIndex {
+			s.acks = true
+			s.wakeAt(late)
+			return false
+		}
+	}
+	return true
+}
+
+// AtTarget reports whether an app is as it is wanted: the right number of tasks, all of the wanted configuration, running,
+// healthy and ready, and nothing else alive.
+func AtTarget(a *App) bool {
+	if len(a.Tasks) != BoundsOf(a.Def).Target {
+		return false
+	}
+	for i := range a.Tasks {
+		t := &a.Tasks[i]
+		if t.State != api.TaskRunning || !t.Healthy || !t.Ready || !Current(t.Version, a.Def) {
+			return false
+		}
+	}
+	return true
+}

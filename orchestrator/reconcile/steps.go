@@ -1,0 +1,124 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+
+	"berth/orchestrator/api"
+)
+
+// Edit is one app's part of a change.
+type Edit struct {
+	ID       string
+	Old, New *api.App // nil: not there
+	Restart  bool     // replace all tasks although nothing changes
+}
+
+// Action names what e does to its app while it goes its way (marathon-api.md section 10.1), or "" for nothing. A new app
+// is scaled, after it was started at zero instances in a step before.
+func (e *Edit) Action() string {
+	change := api.Compare(e.Old, e.New)
+	switch {
+	case e.New == nil && e.Old == nil:
+		return ""
+	case e.New == nil:
+		return api.ActionStop
+	case e.Old == nil, change == api.ChangeScale && !e.Restart:
+		return api.ActionScale
+	case e.New.Instances == 0 && change != api.ChangeNone:
+		return api.ActionScale
+	case change == api.ChangeConfig || e.Restart:
+		return api.ActionRestart
+	}
+	return ""
+}
+
+// Steps builds the steps of a deployment: removed apps stop, new ones start at zero, then one step per layer of
+// dependencies, those depended on first. lookup finds the wanted definition of any app, changed or not.
+func Steps(edits []Edit, lookup func(id string) *api.App) []api.DeploymentStep {
+	var stop, start []api.DeploymentAction
+	layers := map[int][]api.DeploymentAction{}
+	depth := map[string]int{}
+	for _, e := range edits {
+		action := e.Action()
+		switch {
+		case action == "":
+			continue
+		case action == api.ActionStop:
+			stop = append(stop, api.DeploymentAction{Action: action, App: e.ID})
+			continue
+		case e.Old == nil:
+			start = append(start, api.DeploymentAction{Action: api.ActionStart, App: e.ID})
+		}
+		l := layer(e.ID, lookup, depth)
+		layers[l] = append(layers[l], api.DeploymentAction{Action: action, App: e.ID})
+	}
+	all := [][]api.DeploymentAction{stop, start}
+	for _, l := range sortedKeys(layers) {
+		all = append(all, layers[l])
+	}
+	steps := []api.DeploymentStep{}
+	for _, actions := range all {
+		if len(actions) == 0 {
+			continue
+		}
+		slices.SortFunc(actions, func(a, b api.DeploymentAction) int { return cmp.Compare(a.App, b.App) })
+		steps = append(steps, api.DeploymentStep{Actions: actions})
+	}
+	return steps
+}
+
+func sortedKeys(m map[int][]api.DeploymentAction) []int {
+	keys := make([]int, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// layer is the longest path from an app along its dependencies. What is being visited counts as a leaf, so a cycle ends.
+func layer(id string, lookup func(string) *api.App, depth map[string]int) int {
+	if d, ok := depth[id]; ok {
+		return d
+	}
+	depth[id] = 0
+	def := lookup(id)
+	if def == nil {
+		return 0
+	}
+	d := 0
+	for _, dep := range def.Dependencies {
+		if lookup(dep) != nil {
+			d = max(d, layer(dep, lookup, depth)+1)
+		}
+	}
+	depth[id] = d
+	return d
+}
+
+// Cycle returns the ids of a dependency cycle that id is part of or leads to, or nil.
+func Cycle(id string, lookup func(string) *api.App) []string {
+	var path []string
+	seen := map[string]bool{}
+	var visit func(string) []string
+	visit = func(id string) []string {
+		if i := slices.Index(path, id); i >= 0 {
+			return append(slices.Clone(path[i:]), id)
+		}
+		def := lookup(id)
+		if def == nil || seen[id] {
+			return nil
+		}
+		seen[id] = true
+		path = append(path, id)
+		for _, dep := range def.Dependencies {
+			if c := visit(dep); c != nil {
+				return c
+			}
+		}
+		path = path[:len(path)-1]
+		return nil
+	}
+	return visit(id)
+}
