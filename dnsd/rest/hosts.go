@@ -113,18 +113,18 @@ func serviceRows(z *zone.Zone, asked, name string) []serviceRow {
 	return rows
 }
 
-// ports lists what listens at a host name, found by the services whose name holds it: _<name>._<proto>.<rest>.
+// ports lists what listens at a host name, found by the service of that name: _<name>._<proto>.<rest>.
 func (h *handler) ports(w http.ResponseWriter, r *http.Request, z *zone.Zone) {
 	host := name(r, "host")
 	rows := []portRow{}
-	if node := z.Node(host); node != nil {
-		rows = append(rows, portRows(z, host, node)...)
+	if z.Node(host) != nil {
+		rows = append(rows, portRows(z, host)...)
 	}
 	writeJSON(w, 200, rows)
 }
 
-// portRows looks through the names of the same apps for services whose targets are at one of the host's addresses.
-func portRows(z *zone.Zone, host string, node *zone.Node) []portRow {
+// portRows has the ports at one of the host's own addresses.
+func portRows(z *zone.Zone, host string) []portRow {
 	at := map[string]bool{}
 	for _, ip := range addresses(z, host) {
 		at[ip] = true
@@ -133,28 +133,29 @@ func portRows(z *zone.Zone, host string, node *zone.Node) []portRow {
 	head, rest, _ := strings.Cut(host, ".")
 	for _, proto := range []string{"tcp", "udp"} {
 		service := "_" + head + "._" + proto + "." + rest
-		for _, s := range serviceRows(z, service, service) {
+		services := serviceRows(z, service, service)
+		if len(services) == 0 {
+			continue
+		}
+		names := portNames(z, service)
+		for _, s := range services {
 			if at[s.IP] {
-				rows = append(rows, portRow{host + ".", s.IP, s.Port, proto, portName(z, node, service, s.Port)})
+				rows = append(rows, portRow{host + ".", s.IP, s.Port, proto, names[s.Port]})
 			}
 		}
 	}
 	return rows
 }
 
-// portName finds the name under which a port of a service is published too.
-func portName(z *zone.Zone, node *zone.Node, service, port string) string {
-	if len(node.Apps) == 0 {
-		return ""
-	}
+// portNames finds the names under which the ports of a service are published too: _<port name>.<service>.
+func portNames(z *zone.Zone, service string) map[string]string {
+	out := map[string]string{}
 	for n := range z.Below(service) {
 		if set := n.Set(zone.TypeSRV); set != nil {
 			for _, r := range set.Records {
-				if strconv.Itoa(int(r.Port)) == port {
-					return strings.TrimPrefix(strings.TrimSuffix(n.Name, "."+service), "_")
-				}
+				out[strconv.Itoa(int(r.Port))] = strings.TrimPrefix(strings.TrimSuffix(n.Name, "."+service), "_")
 			}
 		}
 	}
-	return ""
+	return out
 }

@@ -2,13 +2,30 @@ package rest
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // collector reads the counters when they are asked for.
-type collector struct{ h *handler }
+type collector struct {
+	h *handler
+
+	mu       sync.Mutex
+	serial   uint32 // of the zone whose problems were counted
+	problems int
+}
+
+// countProblems counts them once for each zone, because that walks all names.
+func (c *collector) countProblems(serial uint32) float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if serial != c.serial {
+		c.serial, c.problems = serial, len(c.h.o.Daemon.Problems())
+	}
+	return float64(c.problems)
+}
 
 func (c *collector) Describe(chan<- *prometheus.Desc) {} // unchecked: upstreams come and go
 
@@ -89,7 +106,7 @@ func (c *collector) loop() []sample {
 		{"source_connected", "1 while the event stream is up", false, truth(s.Watch.Connected), nil},
 		{"source_events_total", "events seen", true, float64(s.Watch.EventsSeen), nil},
 		{"source_reconnects_total", "event streams opened anew", true, float64(s.Watch.Reconnects), nil},
-		{"problems", "names that collide or cannot be sent, labels that cannot be read", false, float64(len(c.h.problems())), nil},
+		{"problems", "names that collide or cannot be sent, labels that cannot be read", false, c.countProblems(s.Serial), nil},
 	}
 	if !s.Time.IsZero() {
 		out = append(out, sample{"source_last_seen_seconds", "when the source last confirmed what is served, Unix time", false,

@@ -57,7 +57,7 @@ func New(o Options) http.Handler {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(&collector{h})
+	reg.MustRegister(&collector{h: h})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/version", h.version)
 	mux.HandleFunc("GET /v1/config", h.config)
