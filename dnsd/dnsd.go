@@ -179,6 +179,14 @@ func (d *Daemon) SetVIPs(vips map[string][]netip.Addr) {
 	d.update(time.Now())
 }
 
+// SetStatic replaces the records that come from files.
+func (d *Daemon) SetStatic(s zone.Static) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.builder.SetStatic(s)
+	d.update(time.Now())
+}
+
 // Zone returns the present zone, nil before the first.
 func (d *Daemon) Zone() *zone.Zone {
 	d.mu.Lock()
