@@ -69,8 +69,9 @@ e2e: ## whole programs with real HAProxy and, where an engine answers, real Dock
 compose-test: ## docker compose with a freshly built image, as docs/compose.md says; takes minutes
 	$(GO) test -tags e2e,compose -count=1 -timeout 30m -v -run TestCompose ./e2e/...
 
-bench: ## benchmarks; BENCH selects by regular expression
+bench: ## benchmarks, and dnsd beside other name servers; BENCH selects by regular expression
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	@if [ '$(BENCH)' = . ]; then scripts/bench-dns; fi
 
 demo: build ## the six apps step by step on this machine, no Docker needed; ONCE=1 ends by itself
 	@scripts/install-deps haproxy curl

@@ -1,0 +1,314 @@
+package dnsdd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"berth/cmd/internal/cli"
+	"berth/dnsd"
+	"berth/dnsd/forward"
+	"berth/dnsd/rest"
+	"berth/dnsd/server"
+	"berth/dnsd/zone"
+	"berth/orchestrator/client"
+)
+
+// Options are what a Run needs besides its configuration.
+type Options struct {
+	Log *slog.Logger // nil discards
+	// Signals makes SIGHUP read files anew, as a program of its own does.
+	Signals bool
+	// Bound is called once all addresses are bound, with what they are: ports that were 0 are known by then.
+	Bound func(Bound)
+	// Started is called with the loop once it runs; through it, names of virtual addresses are fed.
+	Started func(*dnsd.Daemon)
+}
+
+// Bound are the addresses of a running daemon.
+type Bound struct {
+	DNS  []netip.AddrPort
+	HTTP string // empty without
+}
+
+// daemon is one running dnsd.
+type daemon struct {
+	c   Config
+	opt Options
+	log *slog.Logger
+
+	zone      zone.Options
+	listeners []*server.Listener
+	addrs     []netip.AddrPort
+	http      net.Listener
+	names     *hosts
+	source    *client.Client
+	forward   *forward.Forwarder
+	server    *server.Server
+	loop      *dnsd.Daemon
+}
+
+// Run checks c, binds all addresses, and answers until ctx ends. A clean stop returns nil. It does not need its source: until
+// that was reached once, names of ours get SERVFAIL, and others are answered.
+func Run(ctx context.Context, c Config, opt Options) error {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &daemon{c: c, opt: opt, log: opt.Log}
+	defer d.close()
+	if err := d.bind(ctx); err != nil {
+		return err
+	}
+	if err := d.wire(); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// bind opens all sockets and then becomes the user it was told to be.
+func (d *daemon) bind(ctx context.Context) error {
+	who, err := d.c.account()
+	if err != nil {
+		return err
+	}
+	if d.zone, err = d.c.zoneOptions(); err != nil {
+		return err
+	}
+	if err := d.listen(ctx); err != nil {
+		return err
+	}
+	if d.c.HTTP != "" {
+		var lc net.ListenConfig
+		if d.http, err = lc.Listen(ctx, "tcp", d.c.HTTP); err != nil {
+			return fmt.Errorf("--http: %w", err)
+		}
+	}
+	if len(d.listeners) == 0 && d.http == nil {
+		return cli.Usagef("--listen and --http: expected at least one address")
+	}
+	if d.c.StateDir != "" {
+		if err := os.MkdirAll(d.c.StateDir, 0o700); err != nil {
+			d.log.Warn("nothing is kept for the next start", "err", err)
+			d.c.StateDir = ""
+		}
+	}
+	if err := who.become(d.c.StateDir); err != nil {
+		return err
+	}
+	d.bound()
+	return nil
+}
+
+func (d *daemon) listen(ctx context.Context) error {
+	addrs, err := d.c.listenAddrs()
+	if err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		l, err := server.Listen(ctx, a)
+		if errors.Is(err, syscall.EAFNOSUPPORT) && a.Addr().IsUnspecified() {
+			d.log.Info("this machine lacks a family of addresses", "listen", a.String())
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		d.listeners = append(d.listeners, l)
+		d.addrs = append(d.addrs, l.Addr())
+	}
+	return nil
+}
+
+func (d *daemon) bound() {
+	b := Bound{DNS: d.addrs}
+	if d.http != nil {
+		b.HTTP = d.http.Addr().String()
+	}
+	d.log.Info("dnsd", "version", cli.Version(), "dns", fmt.Sprint(b.DNS), "http", b.HTTP, "domain", d.zone.Domain)
+	if d.opt.Bound != nil {
+		d.opt.Bound(b)
+	}
+}
+
+// wire makes the parts.
+func (d *daemon) wire() (err error) {
+	co, err := d.c.clientOptions(d.addrs, d.log)
+	if err != nil {
+		return err
+	}
+	if d.source, err = client.New(co); err != nil {
+		return cli.UsageError{Err: err}
+	}
+	d.names = newHosts()
+	d.zone.Resolve = d.names.lookup
+	b := zone.NewBuilder(d.zone)
+	own, err := d.c.ownAddresses(d.addrs)
+	if err != nil {
+		return err
+	}
+	static, err := d.c.static()
+	if err != nil {
+		return err
+	}
+	b.SetStatic(static)
+	empty := zone.NewBuilder(d.zone).Update(nil, 1)
+	if err := d.wireServer(empty); err != nil {
+		return err
+	}
+	d.loop = dnsd.New(dnsd.Options{
+		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), InfraFile: d.c.state("infra.json"),
+		StaleAfter: d.c.StaleAfter, Log: d.log,
+	})
+	return nil
+}
+
+func (d *daemon) wireServer(empty *zone.Zone) error {
+	var ours []string
+	for _, a := range empty.Apexes() {
+		ours = append(ours, a.Name)
+	}
+	fo, err := d.c.forwardOptions(reachable(d.addrs), ours)
+	if err != nil {
+		return err
+	}
+	if d.forward, err = forward.New(fo, d.log); err != nil {
+		return err
+	}
+	sc, err := d.c.serverConfig()
+	if err != nil {
+		return err
+	}
+	d.server, err = server.New(sc, empty, d.forward, d.log)
+	return err
+}
+
+// state is the path of a file that is kept, "" if none are.
+func (c *Config) state(name string) string {
+	if c.StateDir == "" {
+		return ""
+	}
+	return filepath.Join(c.StateDir, name)
+}
+
+// run starts everything and waits for its end.
+func (d *daemon) run(ctx context.Context) error {
+	inside, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	failed := make(chan error, 2)
+	if len(d.listeners) > 0 {
+		group.Go(func() { failed <- d.server.Run(inside, d.listeners...) })
+	}
+	if d.http != nil {
+		group.Go(func() { failed <- d.serveHTTP(inside) })
+	}
+	group.Go(func() { _ = d.loop.Run(inside) })
+	group.Go(func() { d.followFiles(inside) })
+	if d.c.LoopCheck && d.c.External {
+		group.Go(func() { d.forward.FindLoops(inside) })
+	}
+	if d.opt.Started != nil {
+		d.opt.Started(d.loop)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+}
+
+func (d *daemon) serveHTTP(ctx context.Context) error {
+	s := &http.Server{
+		Handler: rest.New(rest.Options{
+			Daemon: d.loop, Server: d.server.Stats, Forward: d.forward.Stats, Zone: d.zone, Version: cli.Version(),
+			URL: "https://github.com/mesosphere/mesos-dns", Config: d.c.shown(d.addrs), Enumeration: d.c.Enumeration,
+			RefreshSec: int(d.c.Resync / time.Second), Log: d.log,
+		}),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if s.Shutdown(grace) != nil {
+			_ = s.Close()
+		}
+	})
+	defer stop()
+	if err := s.Serve(d.http); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	return nil
+}
+
+// close gives everything back that was made, whatever that is by now.
+func (d *daemon) close() {
+	for _, l := range d.listeners {
+		l.Close()
+	}
+	if d.http != nil {
+		_ = d.http.Close()
+	}
+	if d.forward != nil {
+		d.forward.Close()
+	}
+	if d.source != nil {
+		d.source.Close()
+	}
+	if d.names != nil {
+		d.names.close()
+	}
+}
+
+// clientOptions are the part of c about the source.
+func (c *Config) clientOptions(listening []netip.AddrPort, log *slog.Logger) (client.Options, error) {
+	o := client.Options{
+		URLs: cli.SplitList(c.Marathon), CAFile: c.CACert, Insecure: c.Insecure, UserAgent: "dnsd", Role: "dnsd",
+		Subscriber: c.Subscriber, Quiet: c.Quiet, Ceiling: c.Ceiling, Resync: c.Resync, CacheFile: c.state("apps.json"),
+		DiskAfter: 100 * time.Millisecond, Log: log,
+	}
+	if c.DCOSCredentials != "" {
+		o.ServiceAccount = []byte(c.DCOSCredentials)
+	}
+	if o.Subscriber == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			name = "localhost"
+		}
+		o.Subscriber = "dnsd-" + name
+		if len(listening) > 0 {
+			o.Subscriber += "-" + strings.NewReplacer("[", "", "]", "", ":", "-").Replace(listening[0].String())
+		}
+	}
+	text := c.Credentials
+	if c.CredentialsFile != "" {
+		data, err := os.ReadFile(c.CredentialsFile)
+		if err != nil {
+			return o, cli.Usagef("--marathon-auth-credential-file: %v", err)
+		}
+		text, _, _ = strings.Cut(string(data), "\n")
+	}
+	if text = strings.TrimSpace(text); text != "" {
+		var err error
+		if o.User, o.Password, err = client.ParseCredentials(text); err != nil {
+			return o, cli.UsageError{Err: err}
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,195 @@
+package dnsd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"berth/dnsd/zone"
+	"berth/orchestrator/api"
+	"berth/orchestrator/client"
+)
+
+// Source is what the loop follows; *client.Client is one.
+type Source interface {
+	Watch(ctx context.Context, deliver func(context.Context, *client.Snapshot)) error
+	Ack(ctx context.Context, ack api.Ack) error
+	Status() client.Status
+	Info(ctx context.Context) (client.Info, error)
+}
+
+// Server is who is told of a new zone; *server.Server is one.
+type Server interface {
+	Set(z *zone.Zone, stale bool)
+}
+
+// Options of a loop.
+type Options struct {
+	Source  Source
+	Server  Server
+	Builder *zone.Builder // not used by anybody else from now on
+	// Infra is what is known of the cluster at the start; the leader is asked for.
+	Infra zone.Infra
+	// InfraFile keeps the leader for the next start; "" keeps nothing.
+	InfraFile string
+
+	StaleAfter  time.Duration // without contact to the source the zone is marked stale [30 s]
+	LeaderEvery time.Duration // how often the source is asked for its leader [30 s]
+
+	Log *slog.Logger // nil discards
+}
+
+// Daemon is the loop.
+type Daemon struct {
+	o        Options
+	log      *slog.Logger
+	watchers watchers
+
+	mu      sync.Mutex // guards what follows
+	builder *zone.Builder
+	zone    *zone.Zone
+	apps    []*api.AppInfo
+	infra   zone.Infra
+	loaded  bool
+	stale   bool
+	changes uint64
+	took    time.Duration // of the last change, from its delivery to the server
+	status  Status
+}
+
+// New makes a loop.
+func New(o Options) *Daemon {
+	if o.StaleAfter <= 0 {
+		o.StaleAfter = 30 * time.Second
+	}
+	if o.LeaderEvery <= 0 {
+		o.LeaderEvery = 30 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Daemon{o: o, log: o.Log, builder: o.Builder, infra: o.Infra}
+	if leader := loadLeader(o.InfraFile); leader != "" {
+		d.infra.Leader = leader
+	}
+	d.builder.SetInfra(d.infra)
+	return d
+}
+
+// Run follows the source until ctx ends.
+func (d *Daemon) Run(ctx context.Context) error {
+	inside, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	group.Go(func() { d.watchStale(inside) })
+	group.Go(func() { d.watchLeader(inside) })
+	return d.o.Source.Watch(ctx, d.deliver)
+}
+
+// deliver takes a snapshot in. What it contains is answered before it is acknowledged.
+func (d *Daemon) deliver(ctx context.Context, s *client.Snapshot) {
+	began := time.Now()
+	d.mu.Lock()
+	d.apps, d.loaded = s.Apps, true
+	d.status.Index, d.status.Source, d.status.Time = s.Index, s.Source, s.Time
+	d.status.Unreadable = s.Problems
+	changed := d.update(began)
+	d.mu.Unlock()
+	if changed {
+		z := d.Zone()
+		d.log.Info("zone changed", "serial", z.Serial(), "names", z.Count().Names, "records", z.Count().Records,
+			"apps", len(s.Apps), "took", time.Since(began))
+	}
+	if err := d.o.Source.Ack(ctx, api.Ack{Index: s.Index}); err != nil && !errors.Is(err, context.Canceled) {
+		d.log.Warn("acknowledge", "index", s.Index, "err", err)
+	}
+}
+
+// update makes the zone anew and gives it to the server; d.mu is held. It reports whether anything changed.
+func (d *Daemon) update(now time.Time) bool {
+	z := d.builder.Update(d.apps, uint32(now.Unix()))
+	stale := d.isStale(now)
+	if z == d.zone && stale == d.stale {
+		return false
+	}
+	changed := z != d.zone
+	d.zone, d.stale = z, stale
+	if !d.loaded {
+		return false
+	}
+	d.o.Server.Set(z, stale)
+	if changed {
+		d.changes++
+		d.took = time.Since(now)
+		d.watchers.wake()
+	}
+	return changed
+}
+
+// isStale says whether the source has been silent for too long; d.mu is held.
+func (d *Daemon) isStale(now time.Time) bool {
+	st := d.o.Source.Status()
+	last := st.LastSync
+	if last.IsZero() {
+		last = d.status.Time
+	}
+	return now.Sub(last) > d.o.StaleAfter
+}
+
+// watchStale notices when the source falls silent, and when it is back.
+func (d *Daemon) watchStale(ctx context.Context) {
+	tick := time.NewTicker(max(d.o.StaleAfter/30, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			d.checkStale(now)
+		}
+	}
+}
+
+func (d *Daemon) checkStale(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	stale := d.isStale(now)
+	if !d.loaded || stale == d.stale {
+		return
+	}
+	d.stale = stale
+	d.o.Server.Set(d.zone, stale)
+	if stale {
+		d.log.Warn("the source does not answer: serving what was known", "err", d.o.Source.Status().LastError)
+	} else {
+		d.log.Info("the source answers again")
+	}
+}
+
+// SetVIPs takes in the names of virtual addresses, whole names below l4lb.thisdcos.directory. Whoever calls it has put the
+// addresses in force before, and takes them out of force only after they are gone from here.
+func (d *Daemon) SetVIPs(vips map[string][]netip.Addr) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.builder.SetVIPs(vips)
+	d.update(time.Now())
+}
+
+// SetStatic replaces the records that come from files.
+func (d *Daemon) SetStatic(s zone.Static) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.builder.SetStatic(s)
+	d.update(time.Now())
+}
+
+// Zone returns the present zone, nil before the first.
+func (d *Daemon) Zone() *zone.Zone {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.zone
+}

@@ -1,0 +1,170 @@
+package dnsd
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"berth/dnsd/server"
+	"berth/dnsd/zone"
+	"berth/orchestrator/api"
+	"berth/orchestrator/client"
+	"berth/orchestrator/client/clienttest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func app(id, host string) *api.AppInfo {
+	return &api.AppInfo{
+		App: api.App{ID: id, Networks: []api.Network{{Mode: api.NetworkHost}}, PortDefinitions: []api.PortDefinition{{}}},
+		Tasks: []api.Task{{
+			ID: id + ".1", AppID: id, Host: host, SlaveID: "a-S1", State: api.TaskRunning, Ports: []int{31000},
+		}},
+	}
+}
+
+func newBuilder(t testing.TB) *zone.Builder {
+	t.Helper()
+	o, err := zone.DefaultOptions().Validate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone.NewBuilder(o)
+}
+
+// start runs a loop until the test ends, or stop is called.
+func start(t testing.TB, dir string, urls ...string) (d *Daemon, s *server.Server, stop func()) {
+	t.Helper()
+	c, err := client.New(client.Options{
+		URLs: urls, Subscriber: "dnsd-test", Role: "dnsd", CacheFile: filepath.Join(dir, "apps.json"),
+		DiskAfter: 50 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBuilder(t)
+	if s, err = server.New(server.DefaultConfig(), b.Update(nil, 1), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	d = New(Options{
+		Source: c, Server: s, Builder: b, InfraFile: filepath.Join(dir, "infra.json"), StaleAfter: 300 * time.Millisecond,
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = d.Run(ctx)
+	}()
+	stop = func() {
+		cancel()
+		<-done
+		c.Close()
+	}
+	t.Cleanup(stop)
+	return d, s, stop
+}
+
+func wait(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+func has(s *server.Server, name string) bool {
+	z, loaded := s.Zone()
+	return loaded && z.Lookup(name, zone.TypeA).Answer == zone.Success
+}
+
+func TestFollowsAndAcknowledges(t *testing.T) {
+	src := clienttest.NewServer(t)
+	src.SetApp(app("/web", "10.0.0.1"))
+	d, s, _ := start(t, t.TempDir(), src.URL())
+	wait(t, "the first app", func() bool { return has(s, "web.marathon.mesos") })
+	src.SetApp(app("/db", "10.0.0.2"))
+	wait(t, "a new app", func() bool { return has(s, "db.marathon.mesos") })
+	killing := app("/db", "10.0.0.2").Tasks[0]
+	killing.State = api.TaskKilling
+	src.SetTasks("/db", killing)
+	wait(t, "a task that is to end is gone", func() bool { return !has(s, "db.marathon.mesos") })
+	wait(t, "that is acknowledged", func() bool {
+		acks := src.Acks()
+		return len(acks) > 0 && acks[len(acks)-1].Index == src.Index() && acks[len(acks)-1].Role == "dnsd"
+	})
+	if st := d.Status(); !st.Loaded || st.Stale || st.Apps != 2 {
+		t.Errorf("status %+v", st)
+	}
+}
+
+func TestSourceGoneIsStaleAndServedOn(t *testing.T) {
+	src := clienttest.NewServer(t)
+	src.SetApp(app("/web", "10.0.0.1"))
+	d, s, _ := start(t, t.TempDir(), src.URL())
+	wait(t, "the first app", func() bool { return has(s, "web.marathon.mesos") })
+	src.Fail(503)
+	src.CutStreams()
+	wait(t, "stale", func() bool { return d.Status().Stale })
+	if !has(s, "web.marathon.mesos") {
+		t.Error("the zone is gone with its source")
+	}
+	src.Fail(0)
+	wait(t, "fresh again", func() bool { return !d.Status().Stale })
+}
+
+func TestAnswersBeforeTheSourceIsBack(t *testing.T) {
+	src := clienttest.NewServer(t)
+	src.SetApp(app("/web", "10.0.0.1"))
+	dir := t.TempDir()
+	_, s, stop := start(t, dir, src.URL())
+	wait(t, "the first app", func() bool { return has(s, "web.marathon.mesos") })
+	stop()
+	src.Fail(503)
+	began := time.Now()
+	d, s, _ := start(t, dir, src.URL())
+	wait(t, "the last zone", func() bool { return has(s, "web.marathon.mesos") })
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("that took %s", took)
+	}
+	wait(t, "stale", func() bool { return d.Status().Stale })
+}
+
+func TestSuddenEmptinessIsNotBelievedOnce(t *testing.T) {
+	src := clienttest.NewServer(t)
+	for _, id := range []string{"/a", "/b", "/c", "/d"} {
+		src.SetApp(app(id, "10.0.0.1"))
+	}
+	d, s, _ := start(t, t.TempDir(), src.URL())
+	wait(t, "the first apps", func() bool { return has(s, "d.marathon.mesos") })
+	serial := d.Zone().Serial()
+	src.EmptyOnce()
+	src.CutStreams()
+	wait(t, "a second read", func() bool { return d.Status().Watch.FullReads >= 2 && d.Status().Watch.Connected })
+	if !has(s, "a.marathon.mesos") || d.Zone().Serial() != serial {
+		t.Error("an empty answer emptied the zone")
+	}
+}
+
+func TestNextWaitsForAChange(t *testing.T) {
+	src := clienttest.NewServer(t)
+	src.SetApp(app("/web", "10.0.0.1"))
+	d, _, _ := start(t, t.TempDir(), src.URL())
+	z, err := d.Next(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.SetApp(app("/db", "10.0.0.2"))
+	next, err := d.Next(t.Context(), z.Serial())
+	if err != nil || next.Serial() <= z.Serial() {
+		t.Errorf("serial %d after %d, %v", next.Serial(), z.Serial(), err)
+	}
+	d.SetVIPs(map[string][]netip.Addr{"web.marathon.l4lb.thisdcos.directory": {netip.MustParseAddr("11.0.0.1")}})
+	if d.Zone().Lookup("web.marathon.l4lb.thisdcos.directory", zone.TypeA).Answer != zone.Success {
+		t.Error("no name for a virtual address")
+	}
+}

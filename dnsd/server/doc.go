@@ -1,0 +1,12 @@
+// Package server answers DNS queries over UDP and TCP: from the zone it was given last, and through a forwarder for what is
+// not ours.
+//
+//	udp.go, mmsg.go   datagrams in batches, a goroutine for each socket
+//	  hot.go, question.go   plain questions for names of ours, from wire-format records, without allocating
+//	  slow.go               everything else, by way of miekg/dns
+//	tcp.go            connections; transfer.go   AXFR
+//	policy.go         who may ask what; limit.go   how often
+//
+// The zone is one atomic pointer, loaded once per query. What hot.go answers, slow.go answers alike; a property test holds
+// the two together.
+package server

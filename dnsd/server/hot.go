@@ -1,0 +1,232 @@
+package server
+
+import (
+	"encoding/binary"
+
+	"berth/dnsd/zone"
+)
+
+// Extended DNS Errors (RFC 8914 section 4).
+const (
+	optionEDE     = 15
+	edeStale      = 3
+	edeNotReady   = 14
+	edeProhibited = 18
+)
+
+// view is what a query is answered from: one generation, and what holds for it.
+type view struct {
+	zone   *zone.Zone
+	loaded bool // apps have been read: what is not in the zone does not exist
+	stale  bool // the source has been silent for too long
+	config *Config
+}
+
+// maxStaleTTL is the longest TTL in seconds of an answer that may be out of date (dns.md section 10).
+const maxStaleTTL = 5
+
+// maxTCP is the largest message over TCP.
+const maxTCP = 65535
+
+// hot writes the answer to the query p to out and returns its length, or 0 if the query is for slow. out has room for the
+// largest answer of the transport. Nothing is allocated.
+func (v *view) hot(q *question, p, out []byte, tcp bool, r *rnd) int {
+	if !v.loaded || !q.parse(p) {
+		return 0
+	}
+	switch q.typ {
+	case zone.TypeA, zone.TypeAAAA, zone.TypeSRV:
+	default:
+		return 0
+	}
+	res := v.zone.LookupBytes(q.name(), q.typ)
+	w := reply{view: v, q: q, out: out, limit: maxTCP}
+	if !tcp {
+		w.limit = min(q.size, v.config.MaxUDPSize)
+	}
+	switch res.Answer {
+	case zone.Success:
+		if v.stale && (res.Set.TTL > maxStaleTTL || q.typ == zone.TypeSRV) || !w.start(p, 0) || !w.answer(res.Set, r) {
+			return 0
+		}
+	case zone.NoData, zone.NXDomain:
+		rcode := byte(0)
+		if res.Answer == zone.NXDomain {
+			rcode = 3
+		}
+		if res.Apex == nil || v.stale || v.config.StripWildcards || v.config.rewrites(q.name()) || !w.start(p, rcode) || !w.authority(res.Apex) {
+			return 0
+		}
+	default:
+		return 0
+	}
+	return w.finish()
+}
+
+// reply is an answer in the making.
+type reply struct {
+	view  *view
+	q     *question
+	out   []byte
+	n     int
+	limit int // without the EDNS record
+}
+
+// start copies header and question.
+func (w *reply) start(p []byte, rcode byte) bool {
+	if w.q.edns {
+		w.limit -= w.view.optSize()
+	}
+	if w.q.end > w.limit {
+		return false
+	}
+	w.n = copy(w.out, p[:w.q.end])
+	h := w.out[:headerSize]
+	h[2] = bitQR | bitAA | p[2]&bitRD
+	h[3] = rcode | p[3]&bitCD | w.view.config.ra()
+	clear(h[6:])
+	return true
+}
+
+func (w *reply) count(at int, n int) { binary.BigEndian.PutUint16(w.out[at:], uint16(n)) }
+
+// answer copies the records of a set, and for SRV the addresses of their targets. It reports whether the answer fits.
+func (w *reply) answer(set *zone.RRset, r *rnd) bool {
+	wire := set.Wire()
+	if w.n+len(wire) > w.limit {
+		return false
+	}
+	n := len(set.Records)
+	at := w.n
+	w.count(6, n)
+	size := 0
+	switch set.Type {
+	case zone.TypeA:
+		size = zone.AddrSize4
+	case zone.TypeAAAA:
+		size = zone.AddrSize6
+	}
+	switch {
+	case n == 1 || w.view.config.Order == OrderFixed:
+		w.n += copy(w.out[at:], wire)
+		if size == 0 {
+			w.targets(set, at, 0, r)
+		}
+	case size != 0:
+		w.n += copy(w.out[at:], wire)
+		w.view.config.order(w.out[at:w.n], size, r)
+	default:
+		first := w.view.config.first(n, r)
+		cut := srvOffset(wire, first)
+		w.n += copy(w.out[w.n:], wire[cut:])
+		w.n += copy(w.out[w.n:], wire[:cut])
+		w.targets(set, at, first, r)
+	}
+	return true
+}
+
+// srvOffset is where the i-th record of SRV records begins.
+func srvOffset(wire []byte, i int) int {
+	at := 0
+	for range i {
+		at += 12 + int(binary.BigEndian.Uint16(wire[at+10:]))
+	}
+	return at
+}
+
+// targets adds at most one address of each family for each distinct target of SRV records that begin at an offset with the
+// set's record first. What does not fit is left out without a sign: nobody needs it to understand the answer (RFC 2181
+// section 9).
+func (w *reply) targets(set *zone.RRset, at, first int, r *rnd) {
+	n, added := len(set.Records), 0
+	for i := range n {
+		rec := &set.Records[(first+i)%n]
+		pointer := at + zone.SRVHead
+		at += zone.SRVHead + len(rec.Target) + 2
+		if pointer > 0x3FFF {
+			break
+		}
+		if earlier(set.Records, first, i, rec.Target) {
+			continue
+		}
+		node := w.view.zone.Node(rec.Target)
+		if node == nil {
+			continue
+		}
+		for _, typ := range [2]uint16{zone.TypeA, zone.TypeAAAA} {
+			if addrs := node.Set(typ); addrs != nil && w.glue(addrs, pointer, r) {
+				added++
+			}
+		}
+	}
+	w.count(10, added)
+}
+
+// maxCompare bounds the search for targets that have been seen; beyond it, a target may be added twice.
+const maxCompare = 16
+
+func earlier(records []zone.Record, first, i int, target string) bool {
+	for j := max(0, i-maxCompare); j < i; j++ {
+		if records[(first+j)%len(records)].Target == target {
+			return true
+		}
+	}
+	return false
+}
+
+// glue adds one address, whose owner is the name at an offset.
+func (w *reply) glue(addrs *zone.RRset, pointer int, r *rnd) bool {
+	wire := addrs.Wire()
+	size := len(wire) / len(addrs.Records)
+	if w.n+size > w.limit {
+		return false
+	}
+	i := 0
+	if len(addrs.Records) > 1 {
+		i = w.view.config.first(len(addrs.Records), r)
+	}
+	copy(w.out[w.n:], wire[i*size:(i+1)*size])
+	binary.BigEndian.PutUint16(w.out[w.n:], 0xC000|uint16(pointer))
+	w.n += size
+	return true
+}
+
+// authority adds the SOA record of a negative answer. Its owner is the end of the question's name.
+func (w *reply) authority(a *zone.Apex) bool {
+	soa := a.AuthorityWire()
+	if w.n+2+len(soa) > w.limit {
+		return false
+	}
+	pointer := w.q.end - 4 - (len(a.Name) + 2)
+	binary.BigEndian.PutUint16(w.out[w.n:], 0xC000|uint16(pointer))
+	w.n += 2 + copy(w.out[w.n+2:], soa)
+	w.count(8, 1)
+	return true
+}
+
+// optSize is the size of the EDNS record of an answer.
+func (v *view) optSize() int {
+	if v.stale {
+		return 11 + 6
+	}
+	return 11
+}
+
+// finish adds the EDNS record, for which limit left room.
+func (w *reply) finish() int {
+	if !w.q.edns {
+		return w.n
+	}
+	binary.BigEndian.PutUint16(w.out[10:], binary.BigEndian.Uint16(w.out[10:])+1)
+	o := w.out[w.n : w.n+w.view.optSize()]
+	clear(o)
+	o[2] = typeOPT
+	binary.BigEndian.PutUint16(o[3:], uint16(w.view.config.MaxUDPSize))
+	if w.q.do {
+		o[7] = bitDO
+	}
+	if w.view.stale {
+		o[10], o[12], o[14], o[16] = 6, optionEDE, 2, edeStale
+	}
+	return w.n + len(o)
+}

@@ -1,0 +1,102 @@
+package dnsd
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"berth/dnsd/zone"
+	"berth/orchestrator/api"
+	"berth/orchestrator/client"
+)
+
+// Status is how the loop does.
+type Status struct {
+	Loaded     bool              `json:"loaded"` // apps have been read
+	Stale      bool              `json:"stale"`  // and the source has been silent for too long since
+	Index      uint64            `json:"index"`
+	Source     string            `json:"source"` // a URL, or "disk"
+	Time       time.Time         `json:"time"`   // when the source last confirmed what is served
+	Serial     uint32            `json:"serial"`
+	Apps       int               `json:"apps"`
+	Names      int               `json:"names"`
+	Records    int               `json:"records"`
+	Changes    uint64            `json:"changes"`
+	Took       time.Duration     `json:"lastChangeNanoseconds"`
+	Unreadable map[string]string `json:"unreadable,omitempty"` // apps by id, with the reason
+	Watch      client.Status     `json:"watch"`
+}
+
+// Status returns the state of the loop.
+func (d *Daemon) Status() Status {
+	watch := d.o.Source.Status()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.status
+	s.Loaded, s.Stale, s.Changes, s.Took, s.Apps = d.loaded, d.stale, d.changes, d.took, len(d.apps)
+	s.Watch = watch
+	if watch.LastSync.After(s.Time) {
+		s.Time = watch.LastSync
+	}
+	if d.zone != nil {
+		c := d.zone.Count()
+		s.Serial, s.Names, s.Records = d.zone.Serial(), c.Names, c.Records
+	}
+	return s
+}
+
+// Apps returns the apps as last read. They must not be changed.
+func (d *Daemon) Apps() []*api.AppInfo {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.apps
+}
+
+// Problems lists names that collide or cannot be sent.
+func (d *Daemon) Problems() []zone.Problem {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.builder.Problems()
+}
+
+// Next waits until the zone has another serial than the one given, and returns it. Before the first zone it waits for that.
+func (d *Daemon) Next(ctx context.Context, serial uint32) (*zone.Zone, error) {
+	for {
+		changed := d.watchers.next()
+		d.mu.Lock()
+		z, loaded := d.zone, d.loaded
+		d.mu.Unlock()
+		if loaded && z != nil && z.Serial() != serial {
+			return z, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// watchers are woken by closing a channel that all of them wait for.
+type watchers struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (w *watchers) next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ch == nil {
+		w.ch = make(chan struct{})
+	}
+	return w.ch
+}
+
+func (w *watchers) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ch != nil {
+		close(w.ch)
+		w.ch = nil
+	}
+}

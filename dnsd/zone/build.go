@@ -1,0 +1,281 @@
+package zone
+
+import (
+	"maps"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"berth/orchestrator/api"
+)
+
+// Builder makes zones of successive snapshots of apps. It is not safe for concurrent use; the zones are.
+type Builder struct {
+	o      Options
+	apps   map[string]*contribution // by app id
+	owners map[string]*contribution // name → who contributes to it: one, or the group that shares it
+	below  map[string]int           // ancestor → how many names with records are below it
+	agents map[string]int           // host → how many apps have tasks on it
+	zone   *Zone
+
+	infra                 Infra
+	cluster, static, vips *contribution
+	again                 bool // the cluster's contribution has to be made anew
+
+	fresh   []*contribution // those with groups made during this update
+	touched []touch
+	w       *writer
+}
+
+// touch is a name whose records may have changed; group is the contribution that is likely to be its only one.
+type touch struct {
+	name  string
+	group *group
+}
+
+// contribution is what one app, or one other source, gave: enough to take it back.
+type contribution struct {
+	id       string
+	info     *api.AppInfo // nil for what is no app
+	names    []string     // sorted
+	hosts    []string     // agents of its tasks
+	kept     map[string][]netip.Addr
+	problems []string
+	unusable []string
+
+	groups []group         // made when needed, dropped at the end of the update
+	self   []*contribution // itself; or, where several share a name, those, and nothing else is set
+	ids    []string        // the same for Node.Apps; empty for what is no app
+}
+
+func newContribution(id string, info *api.AppInfo) *contribution {
+	c := &contribution{id: id, info: info}
+	c.self = []*contribution{c}
+	if info != nil {
+		c.ids = []string{id}
+	}
+	return c
+}
+
+// NewBuilder returns a Builder that knows no apps. The options must have passed Validate.
+func NewBuilder(o Options) *Builder {
+	b := &Builder{
+		o: o, apps: map[string]*contribution{}, owners: map[string]*contribution{}, below: map[string]int{},
+		agents: map[string]int{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
+	}
+	b.w = newWriter(&b.o)
+	for i := range b.zone.apexes {
+		b.zone.apexes[i].seal(0)
+	}
+	b.cluster, b.static, b.vips = newContribution("", nil), newContribution("", nil), newContribution("", nil)
+	return b
+}
+
+// SetInfra says what the cluster is; the next Update takes it in.
+func (b *Builder) SetInfra(in Infra) {
+	b.infra = in
+	b.again = true
+}
+
+// SetStatic replaces the records from files; the next Update takes them in. They are kept as they are.
+func (b *Builder) SetStatic(s Static) {
+	for _, r := range s.records {
+		b.w.put(b.w.at(r.name), r.entry)
+	}
+	b.replace(b.static)
+}
+
+// SetVIPs replaces the names of virtual addresses, whole names in any case; the next Update takes them in. Whoever calls
+// it has the addresses in force already (dns.md section 14).
+func (b *Builder) SetVIPs(vips map[string][]netip.Addr) {
+	for name, addrs := range vips {
+		b.w.addrs(b.w.at(strings.ToLower(strings.TrimSuffix(name, "."))), addrs, dcosTTL, true)
+	}
+	b.replace(b.vips)
+}
+
+// Update returns the zone of apps. Apps whose pointer is the one of the last call are taken to be unchanged. The serial
+// of a zone that differs from the last one is now (Unix seconds), or one more than the last where that is larger; when
+// nothing differs, the last zone itself is returned.
+func (b *Builder) Update(apps []*api.AppInfo, now uint32) *Zone {
+	b.replaceAll(b.changed(apps))
+	if len(b.apps) > len(apps) {
+		b.removeAbsent(apps)
+	}
+	if b.again {
+		b.again = false
+		b.w.infra(b.infra, slices.Sorted(maps.Keys(b.agents)))
+		b.replace(b.cluster)
+	}
+	b.publish(now)
+	return b.zone
+}
+
+// changed returns contributions for the apps that differ, with groups.
+func (b *Builder) changed(apps []*api.AppInfo) []*contribution {
+	var out []*contribution
+	for _, a := range apps {
+		old := b.apps[a.ID]
+		if old != nil && old.info == a {
+			continue
+		}
+		c := newContribution(a.ID, a)
+		if old != nil {
+			c.kept = keepAddrs(old.info, a, old.kept)
+		}
+		out = append(out, c)
+	}
+	b.generate(out)
+	return out
+}
+
+// generate makes the groups of several contributions, on all processors if there are many.
+func (b *Builder) generate(list []*contribution) {
+	const few = 256
+	if len(list) < few {
+		for _, c := range list {
+			c.make(b.w)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for part := range slices.Chunk(list, len(list)/runtime.GOMAXPROCS(0)+1) {
+		wg.Go(func() {
+			w := newWriter(&b.o)
+			for _, c := range part {
+				c.make(w)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (c *contribution) make(w *writer) {
+	c.problems = w.app(c.info, c.kept)
+	c.hosts = hostsOf(c.info)
+	c.groups, c.unusable = w.take()
+	c.names = make([]string, len(c.groups))
+	for i := range c.groups {
+		c.names[i] = c.groups[i].name
+	}
+}
+
+func hostsOf(a *api.AppInfo) []string {
+	out := make([]string, 0, min(len(a.Tasks), 8))
+	for i := range a.Tasks {
+		if t := &a.Tasks[i]; published(t) && (len(out) == 0 || out[len(out)-1] != t.Host) {
+			out = append(out, t.Host)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// replaceAll puts new contributions of apps in the place of old ones.
+func (b *Builder) replaceAll(list []*contribution) {
+	if len(b.owners) == 0 {
+		n := 0
+		for _, c := range list {
+			n += len(c.names)
+		}
+		b.owners = make(map[string]*contribution, n)
+		b.touched = make([]touch, 0, n)
+	}
+	for _, c := range list {
+		old := b.apps[c.id]
+		if old == nil {
+			old = &contribution{}
+		}
+		b.apps[c.id] = c
+		b.swap(old, c)
+	}
+}
+
+// removeAbsent takes out the apps that are not in the list.
+func (b *Builder) removeAbsent(apps []*api.AppInfo) {
+	present := make(map[string]bool, len(apps))
+	for _, a := range apps {
+		present[a.ID] = true
+	}
+	for id, c := range b.apps {
+		if !present[id] {
+			delete(b.apps, id)
+			b.swap(c, newContribution(id, nil))
+		}
+	}
+}
+
+// replace gives c, which is no app, what the writer holds. Its groups stay, as nothing else they could be made of is kept.
+func (b *Builder) replace(c *contribution) {
+	old := &contribution{names: c.names, self: c.self}
+	c.groups, c.unusable = b.w.take()
+	c.names = nil
+	for i := range c.groups {
+		c.names = append(c.names, c.groups[i].name)
+	}
+	b.disown(old, c)
+	b.own(c)
+}
+
+// swap takes an app's old contribution out and puts its new one in.
+func (b *Builder) swap(old, c *contribution) {
+	b.disown(old, c)
+	b.own(c)
+	b.countAgents(old.hosts, -1)
+	b.countAgents(c.hosts, 1)
+	b.fresh = append(b.fresh, c)
+}
+
+// countAgents notes when an agent gets its first or loses its last app.
+func (b *Builder) countAgents(hosts []string, sign int) {
+	for _, h := range hosts {
+		n := b.agents[h]
+		b.agents[h] = n + sign
+		if n+sign == 0 {
+			delete(b.agents, h)
+		}
+		if n == 0 || n+sign == 0 {
+			b.again = true
+		}
+	}
+}
+
+// disown takes old out of the owners of its names. Names that c has as well are left to own.
+func (b *Builder) disown(old, c *contribution) {
+	for _, name := range old.names {
+		owner := b.owners[name]
+		if owner == nil {
+			continue
+		}
+		list := owner.self
+		i := slices.Index(list, old.self[0])
+		switch {
+		case i < 0:
+		case len(list) == 1:
+			delete(b.owners, name)
+		case len(list) == 2:
+			b.owners[name] = list[1-i]
+		default:
+			b.owners[name] = &contribution{self: slices.Delete(slices.Clone(list), i, i+1)}
+		}
+		if _, both := slices.BinarySearch(c.names, name); !both {
+			b.touched = append(b.touched, touch{name, nil})
+		}
+	}
+}
+
+func (b *Builder) own(c *contribution) {
+	for i, name := range c.names {
+		b.touched = append(b.touched, touch{name, &c.groups[i]})
+		present := b.owners[name]
+		if present == nil {
+			b.owners[name] = c
+			continue
+		}
+		list := append(slices.Clone(present.self), c)
+		slices.SortFunc(list, func(x, y *contribution) int { return strings.Compare(x.id, y.id) })
+		b.owners[name] = &contribution{self: list}
+	}
+}

@@ -1,0 +1,214 @@
+package zone
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// publish makes the touched names anew in a copy of the zone.
+func (b *Builder) publish(now uint32) {
+	next := &change{zone: *b.zone, room: len(b.touched) / shards}
+	for _, t := range b.touched {
+		old := next.get(t.name)
+		fresh := b.node(t)
+		if sameNode(old, fresh) {
+			continue
+		}
+		next.changed = true
+		b.countBelow(t.name, old, fresh, next)
+		if fresh == nil && b.below[t.name] > 0 {
+			fresh = &Node{Name: t.name}
+		}
+		next.put(t.name, old, fresh)
+	}
+	for _, c := range b.fresh {
+		if c.info != nil {
+			c.groups = nil
+		}
+	}
+	clear(b.touched)
+	clear(b.fresh)
+	b.touched, b.fresh = b.touched[:0], b.fresh[:0]
+	const large = 1 << 16
+	if cap(b.touched) > large {
+		b.touched, b.fresh = nil, nil
+	}
+	if next.changed {
+		b.zone = next.seal(now)
+	}
+}
+
+// countBelow keeps the ancestors of a name in existence as long as there is a name with records below them.
+func (b *Builder) countBelow(name string, old, fresh *Node, next *change) {
+	had, has := old != nil && len(old.Sets) > 0, fresh != nil
+	a := b.zone.ApexOf([]byte(name))
+	if had == has || a == nil {
+		return
+	}
+	for up := parent(name); len(up) > len(a.Name); up = parent(up) {
+		n, there := b.below[up], next.get(up)
+		switch {
+		case has:
+			b.below[up] = n + 1
+			if there == nil {
+				next.put(up, nil, &Node{Name: up})
+			}
+		case n > 1:
+			b.below[up] = n - 1
+		default:
+			delete(b.below, up)
+			if there != nil && len(there.Sets) == 0 {
+				next.put(up, there, nil)
+			}
+		}
+	}
+}
+
+// parent is name without its first label.
+func parent(name string) string {
+	_, up, _ := strings.Cut(name, ".")
+	return up
+}
+
+// node makes a name's records of what the contributions behind it give; nil if there are none.
+func (b *Builder) node(t touch) *Node {
+	owner := b.owners[t.name]
+	switch {
+	case owner == nil:
+		return nil
+	case len(owner.self) == 1 && t.group != nil:
+		return b.sealed(t.name, t.group.entries, owner.ids)
+	}
+	var all []entry
+	var ids []string
+	for _, c := range owner.self {
+		all = append(all, b.entriesOf(c, t.name)...)
+		ids = append(ids, c.ids...)
+	}
+	slices.SortFunc(all, compareEntries)
+	return b.sealed(t.name, all, slices.Compact(ids))
+}
+
+// entriesOf returns what c gives to a name, and makes it again if it is not at hand.
+func (b *Builder) entriesOf(c *contribution, name string) []entry {
+	if c.groups == nil && c.info != nil {
+		c.make(b.w)
+		b.fresh = append(b.fresh, c)
+	}
+	i, ok := slices.BinarySearchFunc(c.groups, name, func(g group, n string) int { return strings.Compare(g.name, n) })
+	if !ok {
+		return nil
+	}
+	return c.groups[i].entries
+}
+
+// sealed makes a node of sorted entries, by the health filter in force.
+func (b *Builder) sealed(name string, all []entry, ids []string) *Node {
+	kept, fallback := b.filter(all)
+	if len(kept) == 0 {
+		return nil
+	}
+	n := &Node{Name: name, Fallback: fallback, Apps: ids}
+	n.Sets = n.one[:0]
+	for len(kept) > 0 {
+		end := 1
+		for end < len(kept) && kept[end].typ == kept[0].typ {
+			end++
+		}
+		n.Sets = append(n.Sets, rrset(kept[:end]))
+		kept = kept[end:]
+	}
+	return n
+}
+
+// filter leaves the entries of tasks that should get traffic.
+func (b *Builder) filter(all []entry) (kept []entry, fallback bool) {
+	if b.o.Filter == FilterOff || !slices.ContainsFunc(all, func(e entry) bool { return !e.ok }) {
+		return all, false
+	}
+	for _, e := range all {
+		if e.ok {
+			kept = append(kept, e)
+		}
+	}
+	if len(kept) == 0 && b.o.Filter == FilterOpen {
+		return all, len(all) > 0
+	}
+	return kept, false
+}
+
+// rrset makes a set of sorted entries of one type. All get one TTL, the least (RFC 2181 section 5.2). Of a CNAME there can be
+// only one, and of an address's names one is enough.
+func rrset(list []entry) RRset {
+	set := RRset{Type: list[0].typ, TTL: list[0].ttl, Records: make([]Record, 0, len(list))}
+	for _, e := range list {
+		set.TTL = min(set.TTL, e.ttl)
+		if n := len(set.Records); n == 0 || set.Records[n-1] != e.data {
+			set.Records = append(set.Records, e.data)
+		}
+	}
+	if set.Type == TypeCNAME || set.Type == TypePTR {
+		set.Records = set.Records[:1]
+	}
+	set.seal()
+	return set
+}
+
+func sameNode(a, b *Node) bool {
+	if a == nil || b == nil || len(a.Sets) == 0 {
+		return (a == nil || len(a.Sets) == 0) && b == nil
+	}
+	return a.Fallback == b.Fallback && slices.Equal(a.Apps, b.Apps) && slices.EqualFunc(a.Sets, b.Sets, func(x, y RRset) bool {
+		return x.Type == y.Type && x.TTL == y.TTL && slices.Equal(x.Records, y.Records)
+	})
+}
+
+// change is a zone in the making: a shard is copied when it is first written to.
+type change struct {
+	zone    Zone
+	room    int // names that a shard may be expected to get
+	copied  [shards]bool
+	changed bool
+}
+
+func (c *change) get(name string) *Node { return c.zone.shard[shardOf(name)][name] }
+
+// put replaces the node of a name, old, by n; nil is none.
+func (c *change) put(name string, old, n *Node) {
+	i := shardOf(name)
+	if !c.copied[i] {
+		c.copied[i] = true
+		m := make(map[string]*Node, len(c.zone.shard[i])+c.room+1)
+		maps.Copy(m, c.zone.shard[i])
+		c.zone.shard[i] = m
+	}
+	c.tally(old, -1)
+	c.tally(n, 1)
+	if n == nil {
+		delete(c.zone.shard[i], name)
+		return
+	}
+	c.zone.shard[i][name] = n
+}
+
+func (c *change) tally(n *Node, sign int) {
+	if n == nil || len(n.Sets) == 0 {
+		return
+	}
+	c.zone.count.Names += sign
+	for i := range n.Sets {
+		c.zone.count.Records += sign * len(n.Sets[i].Records)
+	}
+}
+
+// seal gives the zone its serial.
+func (c *change) seal(now uint32) *Zone {
+	z := c.zone
+	z.serial = max(now, z.serial+1)
+	z.apexes = slices.Clone(z.apexes)
+	for i := range z.apexes {
+		z.apexes[i].seal(z.serial)
+	}
+	return &z
+}

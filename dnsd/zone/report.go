@@ -1,0 +1,63 @@
+package zone
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Problem is something about names that their owners should know.
+type Problem struct {
+	Name   string   `json:"name,omitempty"` // empty where it is not about one name
+	Apps   []string `json:"apps,omitempty"`
+	Reason string   `json:"reason"`
+}
+
+const (
+	reasonUnusable = "name cannot be sent: a label is empty or longer than 63 bytes, the name is longer than 253 bytes, or it " +
+		"has a character that is not printable"
+	reasonShared   = "several apps have this name; their records are merged"
+	reasonReserved = "an app has a name of the cluster itself; their records are merged"
+)
+
+// Problems lists names that cannot be sent, names that several apps share, and labels that cannot be read, sorted. It walks
+// everything the builder knows: for reports, not for every change.
+func (b *Builder) Problems() []Problem {
+	var out []Problem
+	for _, id := range slices.Sorted(maps.Keys(b.apps)) {
+		c := b.apps[id]
+		for _, name := range c.unusable {
+			out = append(out, Problem{name, c.ids, reasonUnusable})
+		}
+		for _, p := range c.problems {
+			out = append(out, Problem{"", c.ids, p})
+		}
+	}
+	for name, owner := range b.owners {
+		if len(owner.self) > 1 {
+			out = append(out, shared(name, owner.self)...)
+		}
+	}
+	slices.SortFunc(out, func(x, y Problem) int {
+		if x.Name != y.Name {
+			return strings.Compare(sortKey(x.Name), sortKey(y.Name))
+		}
+		return slices.Compare(x.Apps, y.Apps)
+	})
+	return out
+}
+
+// shared reports a name of several contributions, unless all but one are no apps and it is the name of an address.
+func shared(name string, owners []*contribution) []Problem {
+	var ids []string
+	for _, c := range owners {
+		ids = append(ids, c.ids...)
+	}
+	switch {
+	case strings.HasSuffix(name, ".arpa") || len(ids) == 0:
+		return nil
+	case len(ids) == 1:
+		return []Problem{{name, ids, reasonReserved}}
+	}
+	return []Problem{{name, ids, reasonShared}}
+}
