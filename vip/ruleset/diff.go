@@ -1,0 +1,189 @@
+package ruleset
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+)
+
+// Settle returns want with the slots of each service in the places they have in have, as far as possible: when a backend
+// goes, the last slot moves into the hole and nothing else changes. The result holds the same as want, and shares with have
+// what is the same.
+func Settle(have, want *Ruleset) *Ruleset {
+	if have == nil {
+		return want
+	}
+	out := *want
+	out.picks = nil
+	if want.picks != nil {
+		out.picks = want.picks
+	}
+	copied := false
+	pairs(have.Services, want.Services, func(i int, old, now *Service) {
+		if old == nil || now == nil || old == now {
+			return
+		}
+		if s := arrange(old, now); s != now {
+			if !copied {
+				out.Services, copied = slices.Clone(want.Services), true
+			}
+			out.Services[i] = s
+		}
+	})
+	return &out
+}
+
+// arrange puts now's slots where old has them.
+func arrange(old, now *Service) *Service {
+	if slices.Equal(old.Slots, now.Slots) {
+		return old
+	}
+	left := map[netip.AddrPort]int{}
+	for _, a := range now.Slots {
+		left[a]++
+	}
+	list := make([]netip.AddrPort, len(now.Slots))
+	for i := range min(len(list), len(old.Slots)) {
+		if a := old.Slots[i]; left[a] > 0 {
+			left[a]--
+			list[i] = a
+		}
+	}
+	var rest []netip.AddrPort
+	for _, a := range now.Slots {
+		if left[a] > 0 {
+			left[a]--
+			rest = append(rest, a)
+		}
+	}
+	for i := range list {
+		if !list[i].IsValid() {
+			list[i], rest = rest[0], rest[1:]
+		}
+	}
+	switch {
+	case slices.Equal(list, old.Slots):
+		return old
+	case slices.Equal(list, now.Slots):
+		return now
+	}
+	return &Service{Key: now.Key, Slots: list}
+}
+
+// pairs walks two sorted lists together; i is the place in b, where now is set.
+func pairs(a, b []*Service, visit func(i int, old, now *Service)) {
+	i, j := 0, 0
+	for i < len(a) || j < len(b) {
+		if i < len(a) && j < len(b) && a[i] == b[j] {
+			i++
+			j++
+			continue
+		}
+		order := 0
+		switch {
+		case i == len(a):
+			order = 1
+		case j == len(b):
+			order = -1
+		default:
+			order = a[i].Key.Compare(b[j].Key)
+		}
+		switch {
+		case order < 0:
+			visit(j, a[i], nil)
+			i++
+		case order > 0:
+			visit(j, nil, b[j])
+			j++
+		default:
+			visit(j, a[i], b[j])
+			i++
+			j++
+		}
+	}
+}
+
+// Diff returns what leads from have to want. A nil have, or another layout, makes the table anew.
+func Diff(have, want *Ruleset) *Batch {
+	b := &Batch{Layout: want.Layout}
+	if have == nil || have.Layout != want.Layout {
+		b.Create = true
+		have = &Ruleset{Layout: want.Layout}
+	}
+	b.picks(have.count(), want.count())
+	pairs(have.Services, want.Services, func(_ int, old, now *Service) { b.service(old, now) })
+	b.Del.VIPs, b.Add.VIPs = diffSorted(have.VIPs, want.VIPs, netip.Addr.Compare)
+	b.Del.Ranges, b.Add.Ranges = diffSorted(have.Ranges, want.Ranges, comparePrefix)
+	b.Del.Hairpin, b.Add.Hairpin = diffSorted(have.Hairpin, want.Hairpin, netip.Addr.Compare)
+	b.Del.Links, b.Add.Links = diffSorted(have.Links, want.Links, Link.Compare)
+	return b
+}
+
+func comparePrefix(a, b netip.Prefix) int {
+	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+}
+
+func (b *Batch) picks(have, want map[Pick]int) {
+	for p := range want {
+		if have[p] == 0 {
+			b.AddPicks = append(b.AddPicks, p)
+		}
+	}
+	for p := range have {
+		if want[p] == 0 {
+			b.DelPicks = append(b.DelPicks, p)
+		}
+	}
+	slices.SortFunc(b.AddPicks, Pick.Compare)
+	slices.SortFunc(b.DelPicks, Pick.Compare)
+}
+
+// service compares one service; old or now may be nil.
+func (b *Batch) service(old, now *Service) {
+	var from, to []netip.AddrPort
+	if old != nil {
+		from = old.Slots
+	}
+	if now != nil {
+		to = now.Slots
+	}
+	if old != nil && (now == nil || len(from) != len(to)) {
+		b.Del.Entries = append(b.Del.Entries, Entry{old.Key, old.Pick()})
+	}
+	if now != nil && (old == nil || len(from) != len(to)) {
+		b.Add.Entries = append(b.Add.Entries, Entry{now.Key, now.Pick()})
+	}
+	for i := range max(len(from), len(to)) {
+		if i < len(from) && i < len(to) && from[i] == to[i] {
+			continue
+		}
+		if i < len(from) {
+			b.Del.Slots = append(b.Del.Slots, Slot{old.Key, i, from[i]})
+		}
+		if i < len(to) {
+			b.Add.Slots = append(b.Add.Slots, Slot{now.Key, i, to[i]})
+		}
+	}
+}
+
+// diffSorted compares two sorted lists without repeats.
+func diffSorted[T comparable](have, want []T, compare func(T, T) int) (gone, fresh []T) {
+	if len(have) == len(want) && (len(have) == 0 || &have[0] == &want[0]) {
+		return nil, nil
+	}
+	i, j := 0, 0
+	for i < len(have) || j < len(want) {
+		switch {
+		case i < len(have) && j < len(want) && have[i] == want[j]:
+			i++
+			j++
+		case j == len(want) || i < len(have) && compare(have[i], want[j]) < 0:
+			gone = append(gone, have[i])
+			i++
+		default:
+			fresh = append(fresh, want[j])
+			j++
+		}
+	}
+	return gone, fresh
+}
