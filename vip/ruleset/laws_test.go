@@ -147,3 +147,23 @@ func TestBuiltRulesetsAreSound(t *testing.T) {
 		}
 	})
 }
+
+// The pieces of a split batch lead to the same, and each is valid by itself. Chains come first and go last, so between the
+// pieces there may be chains that nobody uses.
+func TestSplittingChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		have, want := anyRuleset(t, "have"), anyRuleset(t, "want")
+		tab := newTable(have)
+		for _, p := range Diff(have, want).Split(rapid.IntRange(1, 20).Draw(t, "max")) {
+			if p.Create {
+				tab = newTable(&Ruleset{Layout: p.Layout})
+			}
+			if tab.add(&p.Del, &p.Add, p); tab.err != nil {
+				t.Fatalf("%v\n%s", tab.err, p)
+			}
+		}
+		if got, err := tab.ruleset(); err != nil || !got.Equal(want) {
+			t.Fatalf("%v: got\n%s\nwant\n%s", err, got, want)
+		}
+	})
+}
