@@ -17,6 +17,7 @@ type pool struct {
 	size   *big.Int // last - first
 	byName map[string]netip.Addr
 	byAddr map[netip.Addr]string
+	fresh  []string // names that got an address since Fresh was asked
 }
 
 // maxProbes bounds the search for a free address.
@@ -28,7 +29,7 @@ func newPool(p netip.Prefix) *pool {
 	size := new(big.Int).Lsh(big.NewInt(1), uint(bits))
 	size.Sub(size, big.NewInt(1))
 	last := addrOf(new(big.Int).Add(first, size), p.Addr().BitLen()/8)
-	return &pool{p, last, size, map[string]netip.Addr{}, map[netip.Addr]string{}}
+	return &pool{prefix: p, last: last, size: size, byName: map[string]netip.Addr{}, byAddr: map[netip.Addr]string{}}
 }
 
 func addrOf(n *big.Int, bytes int) netip.Addr {
@@ -56,6 +57,7 @@ func (p *pool) assign(name, framework string, reserved func(netip.Addr) bool) (n
 	for range maxProbes {
 		if _, taken := p.byAddr[a]; !taken && !edge(a) && !reserved(a) {
 			p.byName[name], p.byAddr[a] = a, name
+			p.fresh = append(p.fresh, name)
 			return a, true
 		}
 		if a == p.last {

@@ -141,7 +141,7 @@ func (b *Builder) assemble(g *group) (v *VIP, reason string) {
 			return nil, "no address is free in the range for names, " + b.opt.Range4.String()
 		}
 	}
-	v.ID = v.Proto.String() + "/" + v.hostPort()
+	v.ID = v.Proto.String() + "/" + v.HostPort()
 	members := chosen(v.Members, b.opt.UnhealthyIfNone)
 	for _, a := range v.Addrs {
 		v.Services = append(v.Services, &Service{Key{a, v.Proto, v.Port}, slots(members, a.Is6())})

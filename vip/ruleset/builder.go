@@ -181,6 +181,16 @@ func (b *Builder) Assignments() map[string]Assignment {
 	return out
 }
 
+// Fresh returns, once, the addresses that were given out since it was asked last.
+func (b *Builder) Fresh() map[string]Assignment {
+	out := map[string]Assignment{}
+	for _, name := range append(b.v4.fresh, b.v6.fresh...) {
+		out[name] = Assignment{V4: b.v4.byName[name], V6: b.v6.byName[name]}
+	}
+	b.v4.fresh, b.v6.fresh = nil, nil
+	return out
+}
+
 // InUse reports whether any app asks for a name.
 func (b *Builder) InUse(name string) bool { return b.named[name] > 0 }
 

@@ -8,10 +8,10 @@ import (
 
 // Problem is something of an app that was left out or is worth knowing, told to its owner.
 type Problem struct {
-	App    string
-	Field  string // label key or field
-	Value  string
-	Reason string
+	App    string `json:"app"`
+	Field  string `json:"field"` // label key or field
+	Value  string `json:"value"`
+	Reason string `json:"reason"`
 }
 
 func (p Problem) String() string {

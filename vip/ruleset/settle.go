@@ -98,4 +98,3 @@ func pairs(a, b []*Service, visit func(i int, old, now *Service)) {
 		}
 	}
 }
-

@@ -21,7 +21,8 @@ type VIP struct {
 	Services []*Service
 }
 
-func (v *VIP) hostPort() string {
+// HostPort is the name or address with the port.
+func (v *VIP) HostPort() string {
 	if v.Name != "" {
 		return fmt.Sprintf("%s:%d", v.Name, v.Port)
 	}
