@@ -163,6 +163,9 @@ func (l *LB) loop(ctx context.Context) error {
 	}
 }
 
+// Resync looks at the host and compares the table soon, without waiting for it.
+func (l *LB) Resync() { l.mark(true, true) }
+
 // mark notes what has to be looked at and wakes the loop.
 func (l *LB) mark(look, compare bool) {
 	l.mu.Lock()

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // inside tells a process that it is the one in the namespace; its value is the outer namespace.
@@ -24,6 +26,10 @@ const inside = "BERTH_NETTEST_OUTER"
 // forbids both, tests that call Isolated are skipped, or fail when CI is set.
 func Main(m *testing.M) int {
 	if os.Getenv(inside) != "" {
+		if err := private(); err != nil {
+			fmt.Fprintln(os.Stderr, "nettest:", err)
+			return 1
+		}
 		return m.Run()
 	}
 	outer, err := os.Readlink("/proc/self/ns/net")
@@ -55,6 +61,17 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	return 0
+}
+
+// private gives the process a /run of its own, so that locks and names stay inside, and brings lo up.
+func private() error {
+	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("private mounts: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, "mode=755"); err != nil {
+		return fmt.Errorf("private /run: %w", err)
+	}
+	return up("lo")
 }
 
 // Isolated skips the test, or fails it when CI is set, unless it runs in a namespace of its own from which no packet gets

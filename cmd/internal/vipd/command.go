@@ -41,7 +41,7 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return Run(cmd.Context(), c, Options{Log: log})
+			return Run(cmd.Context(), c, Options{Log: log, Signals: true})
 		},
 	}
 	AddFlags(cmd.Flags(), &c)

@@ -9,8 +9,10 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"berth/orchestrator/client"
@@ -24,6 +26,8 @@ type Options struct {
 	Log *slog.Logger // nil discards
 	// Started is called once the loop runs, with the address of the status endpoint, nil without one.
 	Started func(*vip.LB, net.Addr)
+	// Signals makes SIGHUP look at the host and compare the table at once, as a program of its own does.
+	Signals bool
 }
 
 // resolvConf name the resolvers of this node; the second is where systemd-resolved lists those behind its own.
@@ -134,6 +138,9 @@ func (c *Config) serve(ctx context.Context, opt Options, rules ruleset.Options, 
 			}
 		})
 	}
+	if opt.Signals {
+		group.Go(func() { hangups(ctx, lb.Resync) })
+	}
 	if opt.Started != nil {
 		opt.Started(lb, addr)
 	}
@@ -146,4 +153,19 @@ func (c *Config) serve(ctx context.Context, opt Options, rules ruleset.Options, 
 		return nil
 	}
 	return err
+}
+
+// hangups calls f for each SIGHUP until ctx ends.
+func hangups(ctx context.Context, f func()) {
+	got := make(chan os.Signal, 1)
+	signal.Notify(got, syscall.SIGHUP)
+	defer signal.Stop(got)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-got:
+			f()
+		}
+	}
 }
