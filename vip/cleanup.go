@@ -24,13 +24,6 @@ func Cleanup(ctx context.Context, conn *nft.Conn, drain time.Duration) error {
 		return err
 	}
 	var errs []error
-	if have != nil {
-		for _, l := range have.Links {
-			if l.Role == ruleset.HairpinPort {
-				errs = append(errs, route.SetHairpin(l.Name, false))
-			}
-		}
-	}
 	exists, err := conn.Exists()
 	if err != nil {
 		return err
@@ -41,6 +34,13 @@ func Cleanup(ctx context.Context, conn *nft.Conn, drain time.Duration) error {
 		}
 		if err := waitForEnd(ctx, have, drain); err != nil {
 			errs = append(errs, err)
+		}
+	}
+	if have != nil {
+		for _, l := range have.Links {
+			if l.Role == ruleset.HairpinPort {
+				errs = append(errs, route.SetHairpin(l.Name, false))
+			}
 		}
 	}
 	errs = append(errs, route.RemoveAll(), route.RemoveDevice(), conn.Remove())

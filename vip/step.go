@@ -162,13 +162,21 @@ func (l *LB) links() []ruleset.Link {
 	return l.facts.Links(l.plan, l.ownHairpin(), uplinks)
 }
 
-// ownHairpin lists the ports whose hairpin mode is ours to switch: those the table has noted, and those that need it and do
-// not have it.
+// ownHairpin lists the ports whose hairpin mode is ours: those that need it and do not have it, and those the table has
+// noted, for as long as they exist. A port does not lose the mode with its last VIP, because a container's connections to
+// itself, which may still be open, would break.
 func (l *LB) ownHairpin() []string {
 	var out []string
 	for _, port := range l.plan.Ports {
 		if l.noted(port) || !l.opt.Host.Hairpin(port) {
 			out = append(out, port)
+		}
+	}
+	if l.have != nil {
+		for _, x := range l.have.Links {
+			if x.Role == ruleset.HairpinPort && l.opt.Host.Hairpin(x.Name) {
+				out = append(out, x.Name)
+			}
 		}
 	}
 	return out
@@ -205,7 +213,7 @@ func (l *LB) enforce(r ruleset.Result, compared bool) (routeErr, err error) {
 		}
 	}
 	l.have = want
-	routeErr = errors.Join(routeErr, l.opt.Host.AddRoutes(routes), l.switchHairpin(have, want))
+	routeErr = errors.Join(routeErr, l.opt.Host.AddRoutes(routes), l.switchHairpin(want))
 	return routeErr, l.forget(have, want, r)
 }
 
@@ -253,16 +261,9 @@ func (l *LB) verify(want *ruleset.Ruleset) error {
 	return nil
 }
 
-// switchHairpin sets the mode of ports that are noted now, and takes it back from those that no longer are.
-func (l *LB) switchHairpin(have, want *ruleset.Ruleset) error {
+// switchHairpin sets the mode of ports that are noted.
+func (l *LB) switchHairpin(want *ruleset.Ruleset) error {
 	var errs []error
-	if have != nil {
-		for _, x := range have.Links {
-			if x.Role == ruleset.HairpinPort && !slices.Contains(want.Links, x) {
-				errs = append(errs, l.opt.Host.SetHairpin(x.Name, false))
-			}
-		}
-	}
 	for _, x := range want.Links {
 		if x.Role == ruleset.HairpinPort && !l.opt.Host.Hairpin(x.Name) {
 			errs = append(errs, l.opt.Host.SetHairpin(x.Name, true))

@@ -33,10 +33,10 @@ import (
 // binary names the environment variable with the path of the vip program.
 const binary = "BERTH_E2E_VIP"
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
-// run builds the program once, outside the namespace the tests run in.
-func run(m *testing.M) int {
+// buildAndRun builds the program once, outside the namespace the tests run in.
+func buildAndRun(m *testing.M) int {
 	if os.Getenv(binary) == "" {
 		dir, err := os.MkdirTemp("", "berth-e2e-vip-")
 		if err != nil {
