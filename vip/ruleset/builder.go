@@ -110,6 +110,10 @@ func (b *Builder) takeIn(apps []*api.AppInfo) bool {
 	old, changed := b.apps, false
 	i := 0
 	for _, a := range apps {
+		if i < len(old) && old[i] == a {
+			i++
+			continue
+		}
 		for i < len(old) && old[i].ID < a.ID {
 			b.drop(old[i].ID)
 			changed = true
