@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"berth/vip/nft"
@@ -49,20 +48,17 @@ func Cleanup(ctx context.Context, conn *nft.Conn, drain time.Duration) error {
 
 // waitForEnd returns when no connection to a VIP is left, or after the limit.
 func waitForEnd(ctx context.Context, have *ruleset.Ruleset, limit time.Duration) error {
-	match := func(k ruleset.Key, by netip.AddrPort) bool {
-		return have.Owns(k.Addr) && by.Addr() != k.Addr && k.Proto == ruleset.TCP
-	}
 	deadline := time.After(limit)
 	tick := time.NewTicker(drainPoll)
 	defer tick.Stop()
 	for {
-		n, err := route.Count(match)
-		if err != nil || n == 0 {
+		busy, err := route.Busy(have.Owns)
+		if err != nil || len(busy) == 0 {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %d connections: %w", n, ctx.Err())
+			return fmt.Errorf("wait for connections of %d addresses: %w", len(busy), ctx.Err())
 		case <-deadline:
 			return nil
 		case <-tick.C:

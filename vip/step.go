@@ -200,21 +200,56 @@ func (l *LB) replan(hairpin []netip.Addr) error {
 // rules are in force.
 func (l *LB) enforce(r ruleset.Result, compared bool) (routeErr, err error) {
 	have, want := l.have, ruleset.Settle(l.have, r.Ruleset)
-	batch := ruleset.Diff(have, want)
 	routes := prefixes(want)
 	routeErr = l.opt.Host.DropRoutes(routes)
-	if !batch.Empty() {
-		if compared && l.generation() > 0 {
-			l.log.Warn("repairing the table", "elements", batch.Add.Len()+batch.Del.Len(), "anew", batch.Create)
-			l.count(func(s *state) { s.repairs++ })
-		}
-		if err := l.apply(batch, want); err != nil {
+	if compared && l.generation() > 0 && differs(have, want) {
+		l.log.Warn("repairing the table")
+		l.count(func(s *state) { s.repairs++ })
+	}
+	for _, next := range l.steps(want) {
+		if err := l.apply(ruleset.Diff(l.have, next), next); err != nil {
 			return routeErr, err
 		}
+		l.have = next
 	}
-	l.have = want
+	if l.have != want {
+		l.leftovers.Reset(leftoverTime)
+	}
 	routeErr = errors.Join(routeErr, l.opt.Host.AddRoutes(routes), l.switchHairpin(want))
 	return routeErr, l.forget(have, want, r)
+}
+
+// leftoverTime is how long slots and chains that are out of use stay: by then the last packet that could look for them is
+// through.
+const leftoverTime = 100 * time.Millisecond
+
+// steps are the states on the way. While leftovers are only waiting to be removed, there is nothing else to do.
+func (l *LB) steps(want *ruleset.Ruleset) []*ruleset.Ruleset {
+	steps := ruleset.Steps(l.have, want)
+	if last := steps[len(steps)-1]; last.Equal(want) {
+		steps[len(steps)-1] = want
+	}
+	return steps
+}
+
+// tidy removes leftovers.
+func (l *LB) tidy() {
+	if l.have == nil || !l.known {
+		return
+	}
+	next := l.have.Strip()
+	if err := l.apply(ruleset.Diff(l.have, next), next); err != nil {
+		l.log.Warn("leftovers not removed", "err", err)
+		l.mark(false, true)
+		return
+	}
+	l.have = next
+	l.count(func(s *state) { s.have = next })
+}
+
+// differs reports whether more than leftovers has to change.
+func differs(have, want *ruleset.Ruleset) bool {
+	return have == nil || len(ruleset.Steps(have, want)) > 1 || !ruleset.Diff(have, ruleset.Steps(have, want)[0]).Empty()
 }
 
 func prefixes(r *ruleset.Ruleset) []netip.Prefix {
@@ -231,6 +266,9 @@ func prefixes(r *ruleset.Ruleset) []netip.Prefix {
 const verifyFrom = 2000
 
 func (l *LB) apply(b *ruleset.Batch, want *ruleset.Ruleset) error {
+	if b.Empty() {
+		return nil
+	}
 	start := time.Now()
 	if err := l.opt.Kernel.Apply(b); err != nil {
 		if !errors.Is(err, nft.ErrUncertain) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
+	"time"
 
 	"berth/vip/nft"
 	"berth/vip/route"
@@ -14,8 +16,13 @@ type System struct {
 	Source4, Source6 netip.Addr // of the node; found out when not valid
 	ResolvConf       []string   // files that name resolvers
 
-	routes *route.Routes
+	routes    *route.Routes
+	lingering []netip.Prefix // unwanted routes at the last look
+	looked    time.Time
 }
+
+// lingerPoll is how often it is looked whether connections to VIPs that are gone have ended.
+const lingerPoll = 10 * time.Second
 
 // Look implements Host.
 func (s *System) Look() (*route.Facts, error) {
@@ -53,8 +60,31 @@ func (s *System) Prepare(f *route.Facts) error {
 	return err
 }
 
-// DropRoutes implements Host.
-func (s *System) DropRoutes(want []netip.Prefix) error { return s.routes.Drop(want) }
+// DropRoutes implements Host. A route stays while connections that began when its VIP existed are open: they would lose
+// their way. It leads nowhere, so nobody else can be reached by it.
+func (s *System) DropRoutes(want []netip.Prefix) error {
+	unwanted := s.routes.Unwanted(want)
+	if len(unwanted) == 0 || slices.Equal(unwanted, s.lingering) && time.Since(s.looked) < lingerPoll {
+		return nil
+	}
+	busy, err := route.Busy(func(a netip.Addr) bool {
+		return slices.ContainsFunc(unwanted, func(p netip.Prefix) bool { return p.Contains(a) })
+	})
+	if err != nil {
+		return err
+	}
+	free := slices.DeleteFunc(slices.Clone(unwanted), func(p netip.Prefix) bool {
+		for a := range busy {
+			if p.Contains(a) {
+				return true
+			}
+		}
+		return false
+	})
+	err = s.routes.Drop(free)
+	s.lingering, s.looked = s.routes.Unwanted(want), time.Now()
+	return err
+}
 
 // AddRoutes implements Host.
 func (s *System) AddRoutes(want []netip.Prefix) error { return s.routes.Add(want) }

@@ -79,6 +79,8 @@ type LB struct {
 	prepared bool
 	memory   *memory
 	retry    *time.Timer
+	// leftovers fires when slots and chains that are out of use can go.
+	leftovers *time.Timer
 
 	mu       sync.Mutex
 	snapshot *client.Snapshot // the latest
@@ -117,8 +119,10 @@ func New(opt Options) *LB {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	l := &LB{opt: opt, log: opt.Log, wake: make(chan struct{}, 1), hosts: newHosts(opt.Host.Resolve), look: true, compare: true,
-		memory: newMemory(opt.StateFile), retry: time.NewTimer(time.Hour)}
+		memory: newMemory(opt.StateFile), retry: time.NewTimer(time.Hour),
+		leftovers: time.NewTimer(time.Hour)}
 	l.retry.Stop()
+	l.leftovers.Stop()
 	l.metrics = newMetrics(l)
 	return l
 }
@@ -157,6 +161,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.mark(false, true)
 		case <-l.retry.C:
 			l.step(ctx)
+		case <-l.leftovers.C:
+			l.tidy()
 		case <-l.wake:
 			l.step(ctx)
 		}

@@ -9,7 +9,7 @@ import (
 	"berth/vip/ruleset"
 )
 
-// Chains of the constant part, with the number of rules each has.
+// Chains of the constant part besides the picks, with the number of rules each has.
 var constant = map[string]int{
 	"refused": 2, "translate": 2, "guard": 4, "masq": 3, "nat-prerouting": 2, "nat-output": 1, "nat-postrouting": 4,
 	"filter-input": 1, "filter-forward": 1, "filter-output": 1,
@@ -38,6 +38,9 @@ func layout(c *nftables.Conn, t *nftables.Table, l ruleset.Layout) error {
 	}
 	rules(plain("refused"), refuseTCP(), []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH,
 		Code: unix.NFT_REJECT_ICMPX_PORT_UNREACH}})
+	for _, p := range ruleset.ConstantPicks() {
+		rules(plain(p.String()), pick(p))
+	}
 	rules(plain("translate"), translate(v4), translate(v6))
 	rules(plain("guard"), guard(v4, "ranges"), guard(v4, "vips"), guard(v6, "ranges"), guard(v6, "vips"))
 	masq := plain("masq")

@@ -156,7 +156,7 @@ func anyRuleset(t *rapid.T) *ruleset.Ruleset {
 			continue
 		}
 		s := &ruleset.Service{Key: ruleset.Key{Addr: netip.AddrFrom4([4]byte{198, 51, 100, byte(i + 1)}), Proto: ruleset.TCP, Port: 80}}
-		for range rapid.IntRange(0, 4).Draw(t, "slots") {
+		for range rapid.OneOf(rapid.IntRange(0, 4), rapid.IntRange(17, 18)).Draw(t, "slots") {
 			a := netip.AddrFrom4([4]byte{10, 11, 1, byte(rapid.IntRange(2, 6).Draw(t, "backend"))})
 			s.Slots = append(s.Slots, netip.AddrPortFrom(a, 80))
 		}
@@ -187,7 +187,7 @@ func TestATableThatSomebodyChangedIsNotTakenForOurs(t *testing.T) {
 		t.Skip("SKIPPED: the nft command is not installed")
 	}
 	for _, change := range []string{
-		"flush chain inet berth_vip guard", "add chain inet berth_vip strange", "flush chain inet berth_vip pick4_2",
+		"flush chain inet berth_vip guard", "add chain inet berth_vip strange", "flush chain inet berth_vip pick4_2", "flush chain inet berth_vip refused",
 		"flush map inet berth_vip backends4",
 		"add rule inet berth_vip nat-output accept",
 	} {

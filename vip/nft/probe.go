@@ -22,10 +22,6 @@ func (c *Conn) Probe() error {
 		if err := layout(conn, t, ruleset.Layout{}); err != nil {
 			return err
 		}
-		for _, p := range []ruleset.Pick{{Slots: 2}, {Slots: 2, V6: true}} {
-			ch := conn.AddChain(&nftables.Chain{Name: p.String(), Table: t})
-			conn.AddRule(&nftables.Rule{Table: t, Chain: ch, Exprs: pick(p)})
-		}
 		return nil
 	}}
 	err := c.probe(whole)

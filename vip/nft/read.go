@@ -104,6 +104,9 @@ func readChains(conn *nftables.Conn, raw *netlink.Conn) (l ruleset.Layout, picks
 	for name, n := range constant {
 		rules[name] = n
 	}
+	for _, p := range ruleset.ConstantPicks() {
+		rules[p.String()] = 1
+	}
 	if l.MasqueradeAll {
 		rules["masq"]++
 	}

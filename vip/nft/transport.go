@@ -47,9 +47,17 @@ func render(f func(*nftables.Conn) error) (list []netlink.Message, err error) {
 // originalAddress turns the key of "ct original daddr" into the one that knows its family. The library can write only the
 // older key, of which nft 1.0.6 cannot list rules in family inet: it aborts.
 func originalAddress(rule []byte) {
-	keyAttr := binary.BigEndian.AppendUint32(binary.NativeEndian.AppendUint16(
-		binary.NativeEndian.AppendUint16(nil, 8), unix.NFTA_CT_KEY), unix.NFT_CT_DST)
+	keyAttr := binary.BigEndian.AppendUint32(attribute(8, unix.NFTA_CT_KEY), unix.NFT_CT_DST)
 	at := indexAligned(rule, keyAttr)
+	// The name of the expression stands before, and the header of its data; other expressions have numbers like this one.
+	name := append(attribute(7, unix.NFTA_EXPR_NAME), 'c', 't', 0, 0)
+	for at >= 0 && indexAligned(rule[max(0, at-12):at], name) != 0 {
+		next := indexAligned(rule[at+4:], keyAttr)
+		if next < 0 {
+			return
+		}
+		at += 4 + next
+	}
 	if at < 0 {
 		return
 	}
@@ -60,6 +68,11 @@ func originalAddress(rule []byte) {
 		key = unix.NFT_CT_DST_IP6
 	}
 	binary.BigEndian.PutUint32(rule[at+4:], key)
+}
+
+// attribute is the header of one, of a length in bytes.
+func attribute(length, kind uint16) []byte {
+	return binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint16(nil, length), kind)
 }
 
 // indexAligned finds a piece at a multiple of 4 bytes, where attributes begin.

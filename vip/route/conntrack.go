@@ -37,21 +37,24 @@ func Forget(match Match) (int, error) {
 	return total, nil
 }
 
-// Count counts the tracked connections that match and are not about to end.
-func Count(match Match) (int, error) {
-	total := 0
+// Busy counts, by the address they were sent to, the translated TCP connections that are not about to end.
+func Busy(vip func(netip.Addr) bool) (map[netip.Addr]int, error) {
+	match := Match(func(k ruleset.Key, by netip.AddrPort) bool {
+		return k.Proto == ruleset.TCP && by.Addr() != k.Addr && vip(k.Addr)
+	})
+	busy := map[netip.Addr]int{}
 	for _, f := range families {
 		list, err := netlink.ConntrackTableList(netlink.ConntrackTable, f)
 		if err != nil {
-			return total, fmt.Errorf("list tracked connections: %w", explain(err))
+			return nil, fmt.Errorf("list tracked connections: %w", explain(err))
 		}
 		for _, x := range list {
-			if match.MatchConntrackFlow(x) && !ending(x) {
-				total++
+			if a, ok := netip.AddrFromSlice(x.Forward.DstIP); ok && match.MatchConntrackFlow(x) && !ending(x) {
+				busy[a.Unmap()]++
 			}
 		}
 	}
-	return total, nil
+	return busy, nil
 }
 
 // ending reports TCP connections that have been closed from either side.

@@ -71,17 +71,19 @@ func (r *Routes) sourceOf(p netip.Prefix) netip.Addr {
 	return r.source[1]
 }
 
-// Drop removes the routes that are not wanted. It comes before the rules go.
-func (r *Routes) Drop(want []netip.Prefix) error {
+// Unwanted lists the routes there are that are not wanted, sorted.
+func (r *Routes) Unwanted(want []netip.Prefix) []netip.Prefix {
 	wanted := map[netip.Prefix]bool{}
 	for _, p := range want {
 		wanted[p] = true
 	}
+	return slices.DeleteFunc(r.Prefixes(), func(p netip.Prefix) bool { return wanted[p] })
+}
+
+// Drop removes routes. It comes before the rules go.
+func (r *Routes) Drop(list []netip.Prefix) error {
 	var errs []error
-	for p := range r.have {
-		if wanted[p] {
-			continue
-		}
+	for _, p := range list {
 		if err := netlink.RouteDel(r.route(p)); err != nil && !errors.Is(err, syscall.ESRCH) {
 			errs = append(errs, fmt.Errorf("remove route %s: %w", p, explain(err)))
 			continue

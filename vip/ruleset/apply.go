@@ -55,7 +55,11 @@ func newTable(r *Ruleset) *table {
 	}
 	for _, s := range r.Services {
 		t.entries[s.Key] = s.Pick()
-		for i, a := range s.Slots {
+		for i := 0; ; i++ {
+			a, ok := s.slot(i)
+			if !ok {
+				break
+			}
 			t.slots[slotKey{s.Key, i}] = a
 		}
 	}
@@ -94,7 +98,7 @@ func (t *table) add(del, add *Elements, b *Batch) {
 		put(t, t.slots, slotKey{s.Key, s.Index}, s.To)
 	}
 	for _, e := range add.Entries {
-		if e.Pick.Slots > 0 && !t.picks[e.Pick] {
+		if !e.Pick.Constant() && !t.picks[e.Pick] {
 			t.fail("entry %s: no chain %s", e.Key, e.Pick)
 		}
 		put(t, t.entries, e.Key, e.Pick)
@@ -105,7 +109,7 @@ func (t *table) add(del, add *Elements, b *Batch) {
 	insert(t, t.links, add.Links)
 	remove(t, t.picks, b.DelPicks)
 	for k, p := range t.entries {
-		if p.Slots > 0 && !t.picks[p] {
+		if !p.Constant() && !t.picks[p] {
 			t.fail("chain %s: entry %s still refers to it", p, k)
 		}
 	}
@@ -196,11 +200,15 @@ func (c *Contents) Ruleset() (r *Ruleset, odd []string) {
 	left := c.Slots
 	for _, e := range c.Entries {
 		s := &Service{Key: e.Key}
-		for len(left) > 0 && left[0].Key == e.Key && left[0].Index == len(s.Slots) {
-			s.Slots = append(s.Slots, left[0].To)
+		for i := 0; len(left) > 0 && left[0].Key == e.Key && left[0].Index == i; i++ {
+			if i < e.Pick.Slots {
+				s.Slots = append(s.Slots, left[0].To)
+			} else {
+				s.Spare = append(s.Spare, left[0].To)
+			}
 			left = left[1:]
 		}
-		if s.Pick() != e.Pick && (len(s.Slots) > 0 || e.Pick.Slots > 0) {
+		if len(s.Slots) != e.Pick.Slots {
 			odd = append(odd, fmt.Sprintf("entry %s: goes to %s and has %d slots", e.Key, e.Pick, len(s.Slots)))
 		}
 		r.Services = append(r.Services, s)
@@ -208,8 +216,14 @@ func (c *Contents) Ruleset() (r *Ruleset, odd []string) {
 	if len(left) > 0 {
 		odd = append(odd, fmt.Sprintf("slot %s . %d: belongs to no entry", left[0].Key, left[0].Index))
 	}
-	slices.SortFunc(c.Picks, Pick.Compare)
-	if !slices.Equal(c.Picks, r.Picks()) {
+	used := r.count()
+	for _, p := range c.Picks {
+		if used[p] == 0 {
+			r.Idle = append(r.Idle, p)
+		}
+	}
+	slices.SortFunc(r.Idle, Pick.Compare)
+	if len(c.Picks) != len(r.Picks()) {
 		odd = append(odd, fmt.Sprintf("chains %v: expected %v", c.Picks, r.Picks()))
 	}
 	return r, odd

@@ -144,7 +144,7 @@ func (b *Builder) assemble(g *group) (v *VIP, reason string) {
 	v.ID = v.Proto.String() + "/" + v.HostPort()
 	members := chosen(v.Members, b.opt.UnhealthyIfNone)
 	for _, a := range v.Addrs {
-		v.Services = append(v.Services, &Service{Key{a, v.Proto, v.Port}, slots(members, a.Is6())})
+		v.Services = append(v.Services, &Service{Key: Key{a, v.Proto, v.Port}, Slots: slots(members, a.Is6())})
 	}
 	return v, ""
 }

@@ -13,7 +13,7 @@ func Diff(have, want *Ruleset) *Batch {
 		b.Create = true
 		have = &Ruleset{Layout: want.Layout}
 	}
-	b.picks(have.count(), want.count())
+	b.picks(have.chains(), want.chains())
 	pairs(have.Services, want.Services, func(_ int, old, now *Service) { b.service(old, now) })
 	b.Del.VIPs, b.Add.VIPs = diffSorted(have.VIPs, want.VIPs, netip.Addr.Compare)
 	b.Del.Ranges, b.Add.Ranges = diffSorted(have.Ranges, want.Ranges, comparePrefix)
@@ -43,28 +43,30 @@ func (b *Batch) picks(have, want map[Pick]int) {
 
 // service compares one service; old or now may be nil.
 func (b *Batch) service(old, now *Service) {
-	var from, to []netip.AddrPort
-	if old != nil {
-		from = old.Slots
-	}
-	if now != nil {
-		to = now.Slots
-	}
-	if old != nil && (now == nil || len(from) != len(to)) {
+	if old == nil {
+		old = &Service{}
+	} else if now == nil || old.Pick() != now.Pick() {
 		b.Del.Entries = append(b.Del.Entries, Entry{old.Key, old.Pick()})
 	}
-	if now != nil && (old == nil || len(from) != len(to)) {
+	if now == nil {
+		now = &Service{}
+	} else if old.Key != now.Key || old.Pick() != now.Pick() {
 		b.Add.Entries = append(b.Add.Entries, Entry{now.Key, now.Pick()})
 	}
-	for i := range max(len(from), len(to)) {
-		if i < len(from) && i < len(to) && from[i] == to[i] {
+	for i := 0; ; i++ {
+		from, had := old.slot(i)
+		to, has := now.slot(i)
+		switch {
+		case !had && !has:
+			return
+		case had && has && from == to:
 			continue
 		}
-		if i < len(from) {
-			b.Del.Slots = append(b.Del.Slots, Slot{old.Key, i, from[i]})
+		if had {
+			b.Del.Slots = append(b.Del.Slots, Slot{old.Key, i, from})
 		}
-		if i < len(to) {
-			b.Add.Slots = append(b.Add.Slots, Slot{now.Key, i, to[i]})
+		if has {
+			b.Add.Slots = append(b.Add.Slots, Slot{now.Key, i, to})
 		}
 	}
 }

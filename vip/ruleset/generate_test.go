@@ -24,7 +24,7 @@ func anyRuleset(t *rapid.T, name string) *Ruleset {
 		v6 := rapid.Bool().Draw(t, "v6")
 		s := &Service{Key: Key{testAddr(v6, 100+rapid.IntRange(1, 4).Draw(t, "vip")),
 			rapid.SampledFrom([]Proto{TCP, UDP}).Draw(t, "proto"), uint16(rapid.IntRange(80, 81).Draw(t, "port"))}}
-		for range rapid.IntRange(0, 5).Draw(t, "slots") {
+		for range rapid.OneOf(rapid.IntRange(0, 5), rapid.IntRange(17, 19)).Draw(t, "slots") {
 			a := testAddr(v6, rapid.IntRange(1, 6).Draw(t, "backend"))
 			s.Slots = append(s.Slots, netip.AddrPortFrom(a, 8080))
 		}

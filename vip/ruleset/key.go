@@ -45,6 +45,19 @@ func (k Key) String() string { return fmt.Sprintf("%s . %s . %d", k.Addr, k.Prot
 type Service struct {
 	Key   Key
 	Slots []netip.AddrPort
+	// Spare are slots that no longer get connections but still exist; see Steps.
+	Spare []netip.AddrPort
+}
+
+// slot returns the i-th of slots and spare ones.
+func (s *Service) slot(i int) (netip.AddrPort, bool) {
+	switch n := len(s.Slots); {
+	case i < n:
+		return s.Slots[i], true
+	case i < n+len(s.Spare):
+		return s.Spare[i-n], true
+	}
+	return netip.AddrPort{}, false
 }
 
 // Pick names the chain that chooses among the service's slots.
@@ -62,6 +75,23 @@ func (p Pick) String() string {
 		return "refused"
 	}
 	return fmt.Sprintf("pick%s_%d", digit(p.V6), p.Slots)
+}
+
+// constantPicks is up to how many slots the chains are part of the layout.
+const constantPicks = 16
+
+// Constant reports whether the chain is always there.
+func (p Pick) Constant() bool { return p.Slots <= constantPicks }
+
+// ConstantPicks lists the chains that are always there, without the one that refuses.
+func ConstantPicks() []Pick {
+	var list []Pick
+	for _, v6 := range []bool{false, true} {
+		for n := range constantPicks {
+			list = append(list, Pick{v6, n + 1})
+		}
+	}
+	return list
 }
 
 // Compare orders picks by family and number of slots.

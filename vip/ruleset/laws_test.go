@@ -60,7 +60,7 @@ func sorted(r *Ruleset) *Ruleset {
 	out := *r
 	out.Services = nil
 	for _, s := range r.Services {
-		c := &Service{s.Key, slices.Clone(s.Slots)}
+		c := &Service{Key: s.Key, Slots: slices.Clone(s.Slots)}
 		slices.SortFunc(c.Slots, func(a, b addrPort) int { return a.Compare(b) })
 		out.Services = append(out.Services, c)
 	}
@@ -164,6 +164,44 @@ func TestSplittingChangesNothing(t *testing.T) {
 		}
 		if got, err := tab.ruleset(); err != nil || !got.Equal(want) {
 			t.Fatalf("%v: got\n%s\nwant\n%s", err, got, want)
+		}
+	})
+}
+
+// A packet that sees different generations of the two maps, next to each other in time, still finds a slot as long as its
+// service has any; and no chain is used in the batch that makes it or deleted in the one that ends its use.
+func TestStepsLeaveNoPacketBetweenGenerations(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		first, want := anyRuleset(t, "have"), anyRuleset(t, "want")
+		first.Layout = want.Layout
+		have := first
+		for _, next := range append(Steps(have, Settle(have, want)), Settle(have, want)) {
+			got, err := Apply(have, Diff(have, next))
+			if err != nil || !got.Equal(next) {
+				t.Fatalf("%v", err)
+			}
+			for _, s := range have.Services {
+				later := next.Find(s.Key)
+				if later == nil || len(s.Slots) == 0 || len(later.Slots) == 0 {
+					continue
+				}
+				if _, ok := later.slot(len(s.Slots) - 1); !ok {
+					t.Fatalf("%s: the last of %d slots is gone at once", s.Key, len(s.Slots))
+				}
+				if p := later.Pick(); !p.Constant() && have.chains()[p] == 0 {
+					t.Fatalf("%s: chain %s is used as soon as it is made", s.Key, p)
+				}
+				if p := s.Pick(); !p.Constant() && next.chains()[p] == 0 {
+					t.Fatalf("%s: chain %s is deleted with its use", s.Key, p)
+				}
+			}
+			have = next
+		}
+		if last := Steps(first, Settle(first, want)); !last[len(last)-1].Strip().Equal(Settle(first, want)) {
+			t.Fatal("stripped of leftovers, the last step is not what is wanted")
+		}
+		if !have.Equal(Settle(first, want)) {
+			t.Fatal("the steps lead elsewhere")
 		}
 	})
 }

@@ -16,6 +16,7 @@ type Ruleset struct {
 	Ranges   []netip.Prefix // sorted: every address in them is ours, whether it is given to a name or not
 	Hairpin  []netip.Addr   // sorted: containers of this node that serve
 	Links    []Link         // sorted
+	Idle     []Pick         // sorted: chains that no service uses; see Steps
 
 	picks map[Pick]int // how many services use each; nil until it is needed
 }
@@ -60,9 +61,21 @@ func (l Link) Compare(o Link) int {
 	return cmp.Or(cmp.Compare(l.Role, o.Role), cmp.Compare(l.Name, o.Name))
 }
 
-// Picks lists the chains the services need, sorted, without the one that refuses.
+// Picks lists the chains besides the constant ones, sorted: those that services use, and idle ones.
 func (r *Ruleset) Picks() []Pick {
-	return slices.SortedFunc(maps.Keys(r.count()), Pick.Compare)
+	return slices.SortedFunc(maps.Keys(r.chains()), Pick.Compare)
+}
+
+// chains is a set of the same.
+func (r *Ruleset) chains() map[Pick]int {
+	if len(r.Idle) == 0 {
+		return r.count()
+	}
+	all := maps.Clone(r.count())
+	for _, p := range r.Idle {
+		all[p]++
+	}
+	return all
 }
 
 func (r *Ruleset) count() map[Pick]int {
@@ -76,7 +89,7 @@ func (r *Ruleset) count() map[Pick]int {
 }
 
 func countPick(picks map[Pick]int, s *Service, by int) {
-	if len(s.Slots) == 0 {
+	if s.Pick().Constant() {
 		return
 	}
 	if picks[s.Pick()] += by; picks[s.Pick()] == 0 {
@@ -115,7 +128,9 @@ func (r *Ruleset) Equal(o *Ruleset) bool {
 	return r.Layout == o.Layout &&
 		slices.EqualFunc(r.Services, o.Services, func(a, b *Service) bool { return a == b || a.equal(b) }) &&
 		slices.Equal(r.VIPs, o.VIPs) && slices.Equal(r.Ranges, o.Ranges) && slices.Equal(r.Hairpin, o.Hairpin) &&
-		slices.Equal(r.Links, o.Links)
+		slices.Equal(r.Links, o.Links) && slices.Equal(r.Idle, o.Idle)
 }
 
-func (s *Service) equal(o *Service) bool { return s.Key == o.Key && slices.Equal(s.Slots, o.Slots) }
+func (s *Service) equal(o *Service) bool {
+	return s.Key == o.Key && slices.Equal(s.Slots, o.Slots) && slices.Equal(s.Spare, o.Spare)
+}

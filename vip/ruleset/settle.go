@@ -31,7 +31,7 @@ func Settle(have, want *Ruleset) *Ruleset {
 
 // arrange puts now's slots where old has them.
 func arrange(old, now *Service) *Service {
-	if slices.Equal(old.Slots, now.Slots) {
+	if slices.Equal(old.Slots, now.Slots) && len(old.Spare) == 0 {
 		return old
 	}
 	left := map[netip.AddrPort]int{}
@@ -58,7 +58,7 @@ func arrange(old, now *Service) *Service {
 		}
 	}
 	switch {
-	case slices.Equal(list, old.Slots):
+	case slices.Equal(list, old.Slots) && len(old.Spare) == 0:
 		return old
 	case slices.Equal(list, now.Slots):
 		return now

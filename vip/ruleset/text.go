@@ -47,7 +47,11 @@ func writeTable(w *strings.Builder, l Layout) {
 		meta l4proto tcp reject with tcp reset
 		reject with icmpx port-unreachable
 	}
-	chain translate {
+`, l.Marker())
+	for _, p := range ConstantPicks() {
+		fmt.Fprintf(w, "\tchain %s {\n\t\t%s\n\t}\n", p, pickRule(p))
+	}
+	w.WriteString(`	chain translate {
 		ip daddr . meta l4proto . th dport vmap @services4
 		ip6 daddr . meta l4proto . th dport vmap @services6
 	}
@@ -58,7 +62,7 @@ func writeTable(w *strings.Builder, l Layout) {
 		ip6 daddr @vips6 goto refused
 	}
 	chain masq {
-`, l.Marker())
+`)
 	if l.MasqueradeAll {
 		w.WriteString("\t\tmasquerade fully-random\n")
 	}

@@ -1,0 +1,82 @@
+package ruleset
+
+import "slices"
+
+// Steps returns the states on the way from have to want, each to be reached by one batch; the last differs from want only by
+// leftovers, which Diff removes when it comes by next.
+//
+// A batch is atomic, but a packet is not: the kernel decides at every look-up anew which generation of a map it sees. A packet
+// that found "three slots" in the old one may look for the third in the new one; and one that began in the old generation
+// finds no rule yet in a chain of the new one. Both would be refused. So chains come in a batch before they are used, and
+// slots and chains that are no longer used stay for one batch more.
+func Steps(have, want *Ruleset) []*Ruleset {
+	if have == nil || have.Layout != want.Layout {
+		return []*Ruleset{want}
+	}
+	var steps []*Ruleset
+	had := have.chains()
+	var fresh, unused []Pick
+	for p := range want.chains() {
+		if had[p] == 0 {
+			fresh = append(fresh, p)
+		}
+	}
+	if len(fresh) > 0 {
+		first := *have
+		first.Idle = slices.SortedFunc(slices.Values(append(fresh, have.Idle...)), Pick.Compare)
+		steps = append(steps, &first)
+	}
+	for p := range had {
+		if want.count()[p] == 0 {
+			unused = append(unused, p)
+		}
+	}
+	slices.SortFunc(unused, Pick.Compare)
+	second := *want
+	second.Idle = unused
+	second.Services = withSpare(have, want)
+	return append(steps, &second)
+}
+
+// withSpare keeps the slots of services that shrink, and those that are spare already.
+func withSpare(have, want *Ruleset) []*Service {
+	list, copied := want.Services, false
+	pairs(have.Services, want.Services, func(i int, old, now *Service) {
+		if old == nil || now == nil || len(now.Slots) >= len(old.Slots)+len(old.Spare) {
+			return
+		}
+		if !copied {
+			list, copied = slices.Clone(list), true
+		}
+		s := &Service{Key: now.Key, Slots: now.Slots}
+		for n := len(now.Slots); ; n++ {
+			a, ok := old.slot(n)
+			if !ok {
+				break
+			}
+			s.Spare = append(s.Spare, a)
+		}
+		if list[i] = s; s.equal(old) {
+			list[i] = old
+		}
+	})
+	return list
+}
+
+// Strip returns r without leftovers: r itself if it has none.
+func (r *Ruleset) Strip() *Ruleset {
+	out := *r
+	out.Idle = nil
+	for i, s := range r.Services {
+		if len(s.Spare) > 0 {
+			if len(out.Services) > 0 && &out.Services[0] == &r.Services[0] {
+				out.Services = slices.Clone(r.Services)
+			}
+			out.Services[i] = &Service{Key: s.Key, Slots: s.Slots}
+		}
+	}
+	if len(r.Idle) == 0 && (len(r.Services) == 0 || &out.Services[0] == &r.Services[0]) {
+		return r
+	}
+	return &out
+}
