@@ -212,7 +212,7 @@ func (l *LB) enforce(r ruleset.Result, compared bool) (routeErr, err error) {
 		}
 		l.have = next
 	}
-	if l.have != want {
+	if l.want = want; l.have != want {
 		l.leftovers.Reset(leftoverTime)
 	}
 	routeErr = errors.Join(routeErr, l.opt.Host.AddRoutes(routes), l.switchHairpin(want))
@@ -234,17 +234,17 @@ func (l *LB) steps(want *ruleset.Ruleset) []*ruleset.Ruleset {
 
 // tidy removes leftovers.
 func (l *LB) tidy() {
-	if l.have == nil || !l.known {
+	if !l.known || l.want == nil || l.have == l.want {
 		return
 	}
-	next := l.have.Strip()
-	if err := l.apply(ruleset.Diff(l.have, next), next); err != nil {
+	if err := l.apply(ruleset.Diff(l.have, l.want), l.want); err != nil {
 		l.log.Warn("leftovers not removed", "err", err)
+		l.known = false
 		l.mark(false, true)
 		return
 	}
-	l.have = next
-	l.count(func(s *state) { s.have = next })
+	l.have = l.want
+	l.count(func(s *state) { s.have = l.want })
 }
 
 // differs reports whether more than leftovers has to change.

@@ -75,7 +75,8 @@ type LB struct {
 	plan     route.Bridged
 	planned  []netip.Addr // hairpin addresses the plan was made for
 	have     *ruleset.Ruleset
-	known    bool // have is what the kernel has
+	want     *ruleset.Ruleset // what have becomes when leftovers are gone
+	known    bool             // have is what the kernel has
 	prepared bool
 	memory   *memory
 	retry    *time.Timer

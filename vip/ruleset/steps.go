@@ -1,14 +1,18 @@
 package ruleset
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Steps returns the states on the way from have to want, each to be reached by one batch; the last differs from want only by
 // leftovers, which Diff removes when it comes by next.
 //
 // A batch is atomic, but a packet is not: the kernel decides at every look-up anew which generation of a map it sees. A packet
 // that found "three slots" in the old one may look for the third in the new one; and one that began in the old generation
-// finds no rule yet in a chain of the new one. Both would be refused. So chains come in a batch before they are used, and
-// slots and chains that are no longer used stay for one batch more.
+// finds no rule yet in a chain of the new one. Both would be refused; and a container whose connection to itself is
+// translated but then not masqueraded would wait in vain. So chains come in a batch before they are used, and slots, chains
+// and hairpin addresses that are no longer used stay for one batch more.
 func Steps(have, want *Ruleset) []*Ruleset {
 	if have == nil || have.Layout != want.Layout {
 		return []*Ruleset{want}
@@ -35,6 +39,9 @@ func Steps(have, want *Ruleset) []*Ruleset {
 	second := *want
 	second.Idle = unused
 	second.Services = withSpare(have, want)
+	if gone, _ := diffSorted(have.Hairpin, want.Hairpin, netip.Addr.Compare); len(gone) > 0 {
+		second.Hairpin = slices.SortedFunc(slices.Values(append(gone, want.Hairpin...)), netip.Addr.Compare)
+	}
 	return append(steps, &second)
 }
 
@@ -61,22 +68,4 @@ func withSpare(have, want *Ruleset) []*Service {
 		}
 	})
 	return list
-}
-
-// Strip returns r without leftovers: r itself if it has none.
-func (r *Ruleset) Strip() *Ruleset {
-	out := *r
-	out.Idle = nil
-	for i, s := range r.Services {
-		if len(s.Spare) > 0 {
-			if len(out.Services) > 0 && &out.Services[0] == &r.Services[0] {
-				out.Services = slices.Clone(r.Services)
-			}
-			out.Services[i] = &Service{Key: s.Key, Slots: s.Slots}
-		}
-	}
-	if len(r.Idle) == 0 && (len(r.Services) == 0 || &out.Services[0] == &r.Services[0]) {
-		return r
-	}
-	return &out
 }
