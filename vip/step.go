@@ -33,7 +33,7 @@ func (l *LB) step(ctx context.Context) {
 		l.log.Error("rules not brought up to date", "err", err)
 		l.known = false
 		l.mu.Lock()
-		l.look, l.compare = true, true
+		l.look = true
 		l.mu.Unlock()
 		l.retry.Reset(l.opt.Retry)
 	}
