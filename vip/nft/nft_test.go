@@ -240,6 +240,12 @@ func BenchmarkLoad(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			want := large(n, 3)
 			for b.Loop() {
+				b.StopTimer()
+				if err := c.Remove(); err != nil {
+					b.Fatal(err)
+				}
+				time.Sleep(time.Second) // the kernel frees the old table in the background
+				b.StartTimer()
 				if err := c.Apply(ruleset.Diff(nil, want)); err != nil {
 					b.Fatal(err)
 				}
