@@ -1,0 +1,54 @@
+package vip
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"berth/vip/nft"
+	"berth/vip/ruleset"
+)
+
+// tally adds up connection counters over the rewriting of elements, which sets them to zero. What was counted between two
+// readings and then rewritten is lost.
+type tally struct {
+	mu    sync.Mutex
+	at    time.Time
+	last  nft.Counters
+	total nft.Counters
+}
+
+// tallyFor is how long a reading counts as current.
+const tallyFor = time.Second
+
+// counters returns the connections so far.
+func (l *LB) counters(now time.Time) (nft.Counters, error) {
+	t := &l.tally
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Sub(t.at) < tallyFor {
+		return t.total, nil
+	}
+	c, err := l.opt.Kernel.Counters()
+	if err != nil {
+		return t.total, err
+	}
+	t.total = nft.Counters{Services: addUp(t.total.Services, t.last.Services, c.Services),
+		Backends: addUp(t.total.Backends, t.last.Backends, c.Backends)}
+	t.last, t.at = c, now
+	return t.total, nil
+}
+
+// addUp returns new totals for the keys that exist now.
+func addUp[K comparable](total, last, now map[K]uint64) map[K]uint64 {
+	out := make(map[K]uint64, len(now))
+	for k, n := range now {
+		if n >= last[k] {
+			n -= last[k]
+		}
+		out[k] = total[k] + n
+	}
+	return out
+}
+
+func backendOf(k ruleset.Key, to netip.AddrPort) nft.Backend { return nft.Backend{Key: k, To: to} }
