@@ -29,7 +29,7 @@ build: ## all programs, static, into bin/
 test: deps lint race e2e ## everything that has to pass: lint, unit tests with -race, fuzz seeds, e2e
 
 deps:
-	@scripts/install-deps --try haproxy curl cc
+	@scripts/install-deps --try haproxy curl cc nft
 
 lint: gofmt vet staticcheck ## gofmt, go vet, staticcheck
 

@@ -56,7 +56,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	if a.Host != a.IP || a.CPUs < 1 || a.Mem <= 0 || a.Disk <= 0 || a.Ports.String() != "1-32000" || a.DynamicPorts.String() != "31000-32000" {
 		t.Errorf("agent %+v", a)
 	}
-	if got.NewID() == got.NewID() || got.Seed == 0 {
+	if first, second := got.NewID(), got.NewID(); first == second || got.Seed == 0 {
 		t.Error("ids or seed are not random")
 	}
 }
