@@ -2,10 +2,10 @@ package zone
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Infra is what the zone says of the cluster itself, beside its apps (dns.md sections 5.2 and 6).
@@ -23,8 +23,12 @@ type host struct {
 
 // parseHost reads host:port; what cannot be read, or has no address, is no host.
 func parseHost(s string, resolve func(string) []netip.Addr) (host, bool) {
-	name, port, err := net.SplitHostPort(s)
-	if err != nil || name == "" {
+	colon := strings.LastIndexByte(s, ':')
+	if colon < 0 {
+		return host{}, false
+	}
+	name, port := strings.Trim(s[:colon], "[]"), s[colon+1:]
+	if name == "" {
 		return host{}, false
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
