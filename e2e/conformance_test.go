@@ -37,6 +37,12 @@ type balancer struct {
 // newBalancer starts mlb for the group external, and waits until it has applied what Marathon says.
 func newBalancer(t *testing.T, apps []*api.AppInfo, flags ...string) *balancer {
 	t.Helper()
+	return newBalancerAt(t, apps, true, flags...)
+}
+
+// newBalancerAt leaves the template directory to the program if it is not to be the test's own.
+func newBalancerAt(t *testing.T, apps []*api.AppInfo, ownTemplates bool, flags ...string) *balancer {
+	t.Helper()
 	need(t, "haproxy")
 	dir, err := os.MkdirTemp("", "berth")
 	if err != nil {
@@ -50,16 +56,16 @@ func newBalancer(t *testing.T, apps []*api.AppInfo, flags ...string) *balancer {
 	b := &balancer{t: t, dir: dir, marathon: clienttest.NewServer(t),
 		http: freePort(t), https: freePort(t), stats: freePort(t), appID: freePort(t)}
 	b.marathon.SetApps(apps...)
+	if ownTemplates {
+		flags = append(flags, "--template-dir", filepath.Join(b.dir, "templates"))
+	}
 	b.start(flags...)
 	return b
 }
 
 func (b *balancer) start(flags ...string) {
 	b.t.Helper()
-	args := append([]string{"--marathon", b.marathon.URL(), "--haproxy-config", filepath.Join(b.dir, "haproxy.cfg"),
-		"--template-dir", filepath.Join(b.dir, "templates"), "--http-port", itoa(b.http), "--https-port", itoa(b.https),
-		"--stats-port", itoa(b.stats), "--appid-port", itoa(b.appID), "--group", "external", "--shutdown-delay", "10ms",
-		"--shutdown-timeout", "500ms"}, flags...)
+	args := append(flags, b.args()...) // the mode comes first
 	b.proc = start(b.t, "mlb", args...)
 	eventually(b.t, 20*time.Second, "mlb is ready", func() error {
 		var s struct{ Ready bool }
@@ -72,6 +78,13 @@ func (b *balancer) start(flags ...string) {
 		}
 		return expect(s.Ready, "%d %s", code, body)
 	})
+}
+
+func (b *balancer) args() []string {
+	return []string{"--marathon", b.marathon.URL(), "--haproxy-config", filepath.Join(b.dir, "haproxy.cfg"),
+		"--http-port", itoa(b.http), "--https-port", itoa(b.https),
+		"--stats-port", itoa(b.stats), "--appid-port", itoa(b.appID), "--group", "external", "--shutdown-delay", "10ms",
+		"--shutdown-timeout", "500ms"}
 }
 
 func (b *balancer) page(path string) string {
