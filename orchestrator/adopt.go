@@ -108,8 +108,7 @@ func (o *Orchestrator) dropHalf(id string) {
 // endOrphans ends the tasks of agents and drivers that are not configured any more.
 func (o *Orchestrator) endOrphans() {
 	_, err := o.st.Update(func(tx *store.Tx) error {
-		apps, _ := o.st.Apps()
-		for _, a := range apps {
+		for a := range tx.Apps {
 			for _, t := range a.Tasks {
 				if o.link(t.Agent, t.Kind) == nil {
 					o.end(tx, t, api.TaskGone, "agent "+t.Agent+" with driver "+t.Kind+" is not part of the cluster any more",

@@ -239,6 +239,33 @@ func TestRefusedWriteLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestWriteSeesAllAppsWithItsOwnChanges(t *testing.T) {
+	s := open(t, file(t), Options{NoSync: true})
+	must(t, s, func(tx *Tx) {
+		for _, id := range []string{"/b", "/d", "/f"} {
+			define(tx, id, 1)
+		}
+	})
+	must(t, s, func(tx *Tx) {
+		tx.DropApp("/d")
+		define(tx, "/f", 2)
+		define(tx, "/a", 1)
+		got := map[string]api.Timestamp{}
+		var ids []string
+		for a := range tx.Apps {
+			ids = append(ids, a.ID)
+			got[a.ID] = a.Def.Version
+			define(tx, a.ID, 3)
+		}
+		if d := cmp.Diff([]string{"/a", "/b", "/f"}, ids); d != "" {
+			t.Error(d)
+		}
+		if d := cmp.Diff(map[string]api.Timestamp{"/a": 1, "/b": 1, "/f": 2}, got); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
 func TestHistoryIsBounded(t *testing.T) {
 	path := file(t)
 	s := open(t, path, Options{NoSync: true})

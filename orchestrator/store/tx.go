@@ -39,6 +39,23 @@ func (tx *Tx) PutApp(a *App) { tx.apps[a.ID] = a }
 // DropApp forgets an app.
 func (tx *Tx) DropApp(id string) { tx.apps[id] = nil }
 
+// Apps calls yield with every record as this write sees it, sorted by id. Records may be changed on the way; the changes
+// are not seen by the same iteration, except of records yet to come.
+func (tx *Tx) Apps(yield func(*App) bool) {
+	ids := slices.Clone(tx.s.ids)
+	for a := range tx.Pending {
+		if tx.s.apps[a.ID] == nil {
+			ids = append(ids, a.ID)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		if a := tx.App(id); a != nil && !yield(a) {
+			return
+		}
+	}
+}
+
 // Pending calls yield with every record changed since the last commit that the OnCommit function was told of.
 func (tx *Tx) Pending(yield func(*App) bool) {
 	for _, a := range tx.apps {

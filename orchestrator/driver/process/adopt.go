@@ -90,7 +90,7 @@ func markedDirs() ([]string, error) {
 	}
 	var dirs []string
 	for _, p := range all {
-		if dir := lookupEnv(environ(p.pid), marker); dir != "" && !slices.Contains(dirs, dir) {
+		if dir := p.mark; dir != "" && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
 		}
 	}

@@ -11,20 +11,20 @@ import (
 // members finds every living process of the task: those in its cgroup, those with its mark in their environment, and,
 // while the supervising shell is alive or not yet collected, those in its session or group. Afterwards the shell's
 // number may belong to a stranger, so the session says nothing any more.
-func (t *task) members() ([]proc, error) {
-	all, err := processes()
+func (t *task) members(s *scanner) ([]proc, error) {
+	all, err := s.look()
 	if err != nil {
 		return nil, err
 	}
 	grouped := cgroupProcs(t.rec.Cgroup)
 	leader := t.leaderPresent()
-	mark := marker + "=" + t.dir
-	return slices.DeleteFunc(all, func(p proc) bool {
-		ours := slices.Contains(grouped, p.pid) ||
-			leader && (p.session == t.rec.PID || p.group == t.rec.PID) ||
-			slices.Contains(environ(p.pid), mark)
-		return !ours
-	}), nil
+	var ours []proc
+	for _, p := range all {
+		if slices.Contains(grouped, p.pid) || leader && (p.session == t.rec.PID || p.group == t.rec.PID) || p.mark == t.dir {
+			ours = append(ours, p)
+		}
+	}
+	return ours, nil
 }
 
 // leaderPresent reports whether the shell's pid is still the shell's, as a living process or as one not yet collected.
@@ -35,13 +35,13 @@ func (t *task) leaderPresent() bool {
 
 // signalAll sends sig to all of the task: to the group in one step, so that no fork slips through, then to those that
 // left it.
-func (t *task) signalAll(sig syscall.Signal) error {
+func (t *task) signalAll(s *scanner, sig syscall.Signal) error {
 	if t.leaderPresent() {
 		if err := unix.Kill(-t.rec.PID, sig); err != nil && !errors.Is(err, unix.ESRCH) {
 			return err
 		}
 	}
-	ms, err := t.members()
+	ms, err := t.members(s)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ type proc struct {
 	pid, group, session int
 	start               uint64 // clock ticks after boot: with the pid, it names a process for good
 	zombie              bool
+	mark                string // the task directory in its environment; filled in by processes alone
 }
 
 // readProc reads /proc/<pid>/stat (proc(5)). A process that is gone gives os.ErrNotExist.
@@ -53,7 +54,7 @@ func alive(pid int, start uint64) bool {
 	return err == nil && p.start == start && !p.zombie
 }
 
-// processes lists all processes of the host that have not ended.
+// processes lists all processes of the host that have not ended, with their marks.
 func processes() ([]proc, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
@@ -71,6 +72,7 @@ func processes() ([]proc, error) {
 			continue
 		}
 		if p, err := readProc(pid); err == nil && !p.zombie {
+			p.mark = lookupEnv(environ(p.pid), marker)
 			out = append(out, p)
 		}
 	}

@@ -45,10 +45,11 @@ type Options struct {
 
 // Driver runs tasks as processes of this host.
 type Driver struct {
-	opt  Options
-	root string // absolute path of the sandboxes
-	boot string // identifies this boot of the host: pids mean nothing in another
-	feed feed.Feed
+	opt   Options
+	root  string // absolute path of the sandboxes
+	boot  string // identifies this boot of the host: pids mean nothing in another
+	feed  feed.Feed
+	procs *scanner
 	// cgroup finds where to keep a task's processes together, "" for nowhere.
 	cgroup func() string
 
@@ -78,7 +79,7 @@ func New(opt Options) (*Driver, error) {
 	if err := os.MkdirAll(root, 0o711); err != nil {
 		return nil, fmt.Errorf("make the sandbox directory: %w", err)
 	}
-	d := &Driver{opt: opt, root: root, boot: bootID(), cgroup: ownCgroup, tasks: map[string]*task{}}
+	d := &Driver{opt: opt, root: root, boot: bootID(), cgroup: ownCgroup, procs: newScanner(processes), tasks: map[string]*task{}}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	if err := d.adopt(); err != nil {
 		d.Close()

@@ -51,7 +51,7 @@ func (d *Driver) sweep(t *task) (int, error) {
 	grace, cancel := t.graceContext(d.ctx)
 	defer cancel()
 	for {
-		ms, err := t.members()
+		ms, err := t.members(d.procs)
 		if err != nil || len(ms) == 0 {
 			return 0, err
 		}
@@ -66,7 +66,7 @@ func (d *Driver) killAll(t *task) (int, error) {
 	ctx, cancel := context.WithTimeout(d.ctx, killTime)
 	defer cancel()
 	for {
-		ms, err := t.members()
+		ms, err := t.members(d.procs)
 		if err != nil || len(ms) == 0 || ctx.Err() != nil {
 			return len(ms), err
 		}
@@ -122,14 +122,14 @@ func (d *Driver) stop(ctx context.Context, t *task, grace time.Duration) error {
 	if err := t.beginStop(grace); err != nil {
 		return err
 	}
-	if err := t.signalAll(syscall.SIGTERM); err != nil {
+	if err := t.signalAll(d.procs, syscall.SIGTERM); err != nil {
 		return err
 	}
 	if err := d.awaitEnd(ctx, t, grace); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		return err
 	}
 	t.endKill()
-	if err := t.signalAll(syscall.SIGKILL); err != nil {
+	if err := t.signalAll(d.procs, syscall.SIGKILL); err != nil {
 		return err
 	}
 	return d.awaitEnd(ctx, t, 2*killTime)
