@@ -29,7 +29,7 @@ build: ## all programs, static, into bin/
 test: deps lint race e2e ## everything that has to pass: lint, unit tests with -race, fuzz seeds, e2e
 
 deps:
-	@scripts/install-deps --try haproxy curl cc nft
+	@scripts/install-deps --try haproxy curl cc nft dig
 
 lint: gofmt vet staticcheck ## gofmt, go vet, staticcheck
 
@@ -74,7 +74,7 @@ bench: ## benchmarks, and dnsd beside other name servers; BENCH selects by regul
 	@if [ '$(BENCH)' = . ]; then scripts/bench-dns; fi
 
 demo: build ## the six apps step by step on this machine, no Docker needed; ONCE=1 ends by itself
-	@scripts/install-deps haproxy curl
+	@scripts/install-deps haproxy curl dig
 	@bin/berth demo $(if $(ONCE),--once) $(DEMOFLAGS)
 
 image: ## one image with all programs and HAProxy: berth

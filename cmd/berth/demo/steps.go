@@ -23,6 +23,8 @@ var steps = []step{
 	{"service port, chosen", "test6 names its service port.", chosenServicePort},
 	{"HAPROXY_GROUP", "test1 has a service port too, but no load balancer is responsible until it has a group.", group},
 	{"HAPROXY_0_VHOST", "test6 answers to the host names of its label.", vhost},
+	{"DNS, addresses", "dnsd answers for every app that runs: its name, with the addresses of its tasks.", dnsAddress},
+	{"DNS, ports", "An SRV record says which ports test2's tasks have, and where.", dnsPort},
 	{"scaling", "Three tasks instead of one. The load balancer learns of them as soon as they are healthy.", scale},
 	{"stats", "HAProxy's own view: a backend for each service, named by app and service port.", stats},
 }
@@ -147,4 +149,18 @@ func repeat(n int, curlArgs string) string {
 		words = append(words, fmt.Sprint(i+1))
 	}
 	return fmt.Sprintf("for i in %s; do curl -sS %s | grep -i '^task'; done", strings.Join(words, " "), curlArgs)
+}
+
+// dig asks the demonstration's name server.
+func (w *walk) dig(name, kind string) string {
+	host, port, _ := strings.Cut(w.urls.DNS, ":")
+	return fmt.Sprintf("dig +short @%s -p %s %s %s", host, port, name, kind)
+}
+
+func dnsAddress(ctx context.Context, w *walk) error {
+	return w.sh.poll(ctx, w.dig("test1.marathon.mesos", "A"), contains("127.0.0.1"))
+}
+
+func dnsPort(ctx context.Context, w *walk) error {
+	return w.sh.poll(ctx, w.dig("_test2._tcp.marathon.mesos", "SRV"), contains(fmt.Sprint(w.hostPort), "marathon.slave.mesos."))
 }

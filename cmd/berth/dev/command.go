@@ -21,6 +21,7 @@ type Config struct {
 	Keep   bool // leave the tasks running at the end
 
 	HTTPPort, HTTPSPort, StatsPort, AppIDPort int // 0 chooses
+	DNSPort, DNSHTTPPort                      int // 0 chooses
 
 	ServicePortMin, ServicePortMax int // service ports are assigned from here
 
@@ -36,9 +37,9 @@ func DefaultConfig() Config {
 	}
 }
 
-const help = `Runs the orchestrator and the load balancer in one process, with a real HAProxy, until Ctrl-C.
+const help = `Runs the orchestrator, the load balancer and the name server in one process, with a real HAProxy, until Ctrl-C.
 
-As root HAProxy takes ports 80, 443, 9090 and 9091 and the API 8080. Without root, or where one of them is taken, free
+As root HAProxy takes ports 80, 443, 9090 and 9091, the API 8080 and the name server 53 on loopback. Without root, or where one of them is taken, free
 ones are taken instead, and it is said which; a port asked for by a flag is never replaced.
 
 Ctrl-C stops everything, the tasks too (--keep leaves them running). The apps stay in --dir: the next start in the same
@@ -63,7 +64,7 @@ func Command() *cobra.Command {
 			if err := cli.Layer(cmd, EnvPrefix, ""); err != nil {
 				return err
 			}
-			for _, p := range c.proxyPorts() {
+			for _, p := range append(c.proxyPorts(), c.dnsPorts()...) {
 				if p.number == 0 && cmd.Flags().Changed(p.flag) {
 					return cli.Usagef("--%s 0: expected a port from 1 to 65535; without the flag one is chosen", p.flag)
 				}
@@ -95,6 +96,8 @@ func addFlags(f *pflag.FlagSet, c *Config) {
 	f.IntVar(&c.HTTPSPort, "https-port", c.HTTPSPort, "`port` for host names with TLS (default: 443, or from 8443)")
 	f.IntVar(&c.StatsPort, "stats-port", c.StatsPort, "`port` of HAProxy's stats page (default: 9090 or the next free one)")
 	f.IntVar(&c.AppIDPort, "appid-port", c.AppIDPort, "`port` for X-Marathon-App-Id (default: 9091 or the next free one)")
+	f.IntVar(&c.DNSPort, "dns-port", c.DNSPort, "`port` of the name server on loopback (default: 53, or from 8053)")
+	f.IntVar(&c.DNSHTTPPort, "dns-http-port", c.DNSHTTPPort, "`port` of the name server's HTTP API (default: 8123 or the next free one)")
 	f.IntVar(&c.ServicePortMin, "service-port-min", c.ServicePortMin, "lowest service `port` to assign")
 	f.IntVar(&c.ServicePortMax, "service-port-max", c.ServicePortMax, "highest service `port` to assign")
 	f.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
@@ -116,7 +119,7 @@ func (c *Config) validate() error {
 	default:
 		return cli.Usagef("--driver %q: expected process, docker or auto", c.Driver)
 	}
-	for _, p := range c.proxyPorts() {
+	for _, p := range append(c.proxyPorts(), c.dnsPorts()...) {
 		if p.number < 0 || p.number > 65535 {
 			return cli.Usagef("--%s %d: expected a port from 1 to 65535", p.flag, p.number)
 		}
@@ -137,6 +140,19 @@ func (c *Config) proxyPorts() []*port {
 		{name: "stats", what: "stats page", number: c.StatsPort, root: 9090, user: 9090},
 		{name: "appid", what: "X-Marathon-App-Id", number: c.AppIDPort, root: 9091, user: 9091},
 	}
+	return flagged(ports)
+}
+
+// dnsPorts are what the name server listens on, on loopback.
+func (c *Config) dnsPorts() []*port {
+	const local = "127.0.0.1"
+	return flagged([]*port{
+		{name: "dns", what: "DNS", number: c.DNSPort, root: 53, user: 8053, address: local},
+		{name: "dns-http", what: "DNS over HTTP", number: c.DNSHTTPPort, root: 8123, user: 8123, address: local},
+	})
+}
+
+func flagged(ports []*port) []*port {
 	for _, p := range ports {
 		p.flag, p.byUser = p.name+"-port", p.number != 0
 	}
@@ -170,6 +186,7 @@ func urls(ports map[string]int, apiHost string) URLs {
 	}
 	const local = "127.0.0.1"
 	return URLs{
+		DNS:   net.JoinHostPort(local, strconv.Itoa(ports["dns"])),
 		API:   fmt.Sprintf("http://%s", net.JoinHostPort(apiHost, strconv.Itoa(ports["api"]))),
 		HTTP:  at("http", local, ports["http"], 80),
 		HTTPS: at("https", local, ports["https"], 443),

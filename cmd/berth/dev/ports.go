@@ -63,6 +63,16 @@ func choose(ports []*port, privileged bool, last map[string]int) ([]string, erro
 	return said, nil
 }
 
+// prefer makes the number of an earlier run the usual one, if it is free.
+func (p *port) prefer(last int) {
+	if last == 0 || p.byUser {
+		return
+	}
+	if held, err := busy(p.address, last); err == nil && !held {
+		p.root, p.user = last, last
+	}
+}
+
 func (p *port) settle(privileged bool, last int, taken map[int]bool) (string, error) {
 	if p.byUser {
 		return "", p.check(last)

@@ -68,15 +68,13 @@ func newPlan(c Config, opt Options) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The API's port of a killed run is free again, HAProxy's are held by the HAProxy that it left behind.
-	apiLast := last.Ports["api"]
-	delete(last.Ports, "api")
-	if apiLast != 0 && !api.byUser {
-		if held, err := busy(api.address, apiLast); err == nil && !held {
-			api.root, api.user = apiLast, apiLast
-		}
+	// Our own ports of a killed run are free again, HAProxy's are held by the HAProxy that it left behind.
+	own := append(c.dnsPorts(), api)
+	for _, e := range own {
+		e.prefer(last.Ports[e.name])
+		delete(last.Ports, e.name)
 	}
-	ports := append(c.proxyPorts(), api)
+	ports := append(c.proxyPorts(), own...)
 	said, err := choose(ports, os.Geteuid() == 0, last.Ports)
 	if err != nil {
 		return nil, err
@@ -105,7 +103,8 @@ func (p *plan) run(ctx context.Context) error {
 	daemons := []daemon{
 		p.orchestrator(),
 		p.mlb(),
-		// dnsd and vip follow the same API and have their places here.
+		p.dnsd(),
+		// vip is not among them: it changes the kernel's tables, which a program of one's own should do on purpose.
 	}
 	err := supervise(ctx, daemons, func() error {
 		p.tell()
@@ -136,12 +135,13 @@ func (p *plan) tell() {
   web UI       %s/ui/
   host names   %s, with TLS %s
   stats page   %s
+  DNS          dig @127.0.0.1 -p %d NAME.marathon.mesos
   state        %s
 
   export BERTH_URL=%s
   berth app add FILE --wait
 
-`, p.withTasks(), p.urls.API, p.urls.API, p.urls.HTTP, p.urls.HTTPS, p.urls.Stats, p.c.Dir, p.urls.API)
+`, p.withTasks(), p.urls.API, p.urls.API, p.urls.HTTP, p.urls.HTTPS, p.urls.Stats, p.ports["dns"], p.c.Dir, p.urls.API)
 }
 
 func (p *plan) withTasks() string {

@@ -31,6 +31,7 @@ type URLs struct {
 	HTTPS string `json:"https"`
 	Stats string `json:"stats"`
 	AppID string `json:"appid"`
+	DNS   string `json:"dns"` // host:port
 }
 
 // ReadState reads the state of the berth dev that runs in dir, or that was killed there; ok is false if there is none.
