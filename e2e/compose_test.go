@@ -19,7 +19,7 @@ import (
 // minutes: run it with make compose-test.
 func TestCompose(t *testing.T) {
 	e := composeEnv{t: t, ports: map[string]int{}}
-	for _, name := range []string{"API", "HTTP", "HTTPS", "STATS", "APPID"} {
+	for _, name := range []string{"API", "HTTP", "HTTPS", "STATS", "APPID", "DNS", "DNS_HTTP"} {
 		e.ports[name] = freePort(t)
 	}
 	e.data = t.TempDir()
@@ -58,6 +58,7 @@ func TestCompose(t *testing.T) {
 	c := &cluster{t: t}
 	c.answers(e.url("HTTP", "/"), "testing6.test", "/test6")
 	c.answers(c.port(10106), "", "/test6")
+	c.answers(e.url("DNS_HTTP", "/v1/hosts/test6.marathon.mesos"), "", "127.0.0.1")
 	c.answers(e.url("STATS", "/haproxy?stats;csv"), "", "test6_10106")
 }
 
