@@ -2,10 +2,10 @@ package zone
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // Infra is what the zone says of the cluster itself, beside its apps (dns.md sections 5.2 and 6).
@@ -23,11 +23,18 @@ type host struct {
 
 // parseHost reads host:port; what cannot be read, or has no address, is no host.
 func parseHost(s string, resolve func(string) []netip.Addr) (host, bool) {
-	name, port, err := net.SplitHostPort(s)
-	if err != nil || name == "" {
+	i := strings.LastIndexByte(s, ':')
+	if i < 1 {
 		return host{}, false
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
+	name, bracketed := s[:i], false
+	if name[0] == '[' {
+		name, bracketed = strings.CutSuffix(name[1:], "]")
+	}
+	if bracketed != (strings.IndexByte(name, ':') >= 0) {
+		return host{}, false // brackets belong around IPv6 addresses, and nowhere else
+	}
+	n, err := strconv.ParseUint(s[i+1:], 10, 16)
 	if err != nil || n == 0 {
 		return host{}, false
 	}
