@@ -2,6 +2,7 @@ package dnsd
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"testing"
@@ -167,4 +168,32 @@ func TestNextWaitsForAChange(t *testing.T) {
 	if d.Zone().Lookup("web.marathon.l4lb.thisdcos.directory", zone.TypeA).Answer != zone.Success {
 		t.Error("no name for a virtual address")
 	}
+}
+
+// From a change at the source to answers that know of it, with 10,000 apps of 4 tasks; 5 ms of that is the watch's quiet time.
+func BenchmarkChangeVisible10000x4(b *testing.B) {
+	src := clienttest.NewServer(b)
+	apps := make([]*api.AppInfo, 10_000)
+	for i := range apps {
+		apps[i] = app(fmt.Sprintf("/g-%d/app-%d", i%100, i), "10.0.0.1")
+		for j := range 3 {
+			t := apps[i].Tasks[0]
+			t.ID, t.Host = fmt.Sprint(t.ID, j), fmt.Sprintf("10.0.%d.%d", i%250, j+2)
+			apps[i].Tasks = append(apps[i].Tasks, t)
+		}
+	}
+	src.SetApps(apps...)
+	d, s, _ := start(b, b.TempDir(), src.URL())
+	wait(b, "the first zone", func() bool { return has(s, "app-9999-g-99.marathon.mesos") })
+	i, own := 0, time.Duration(0)
+	for b.Loop() {
+		i++
+		name := fmt.Sprintf("new-%d", i)
+		src.SetApp(app("/"+name, "10.9.9.9"))
+		for !has(s, name+".marathon.mesos") {
+			time.Sleep(100 * time.Microsecond)
+		}
+		own += d.Status().Took
+	}
+	b.ReportMetric(float64(own.Microseconds())/float64(i), "own-µs/op")
 }

@@ -76,12 +76,18 @@ func TestClusterRecords(t *testing.T) {
 }
 
 func TestLeadersThatCannotBeReadMakeNoRecords(t *testing.T) {
-	for _, leader := range []string{"", "@", "1@", "3@4", ":8080", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:99999", "name.unknown:80"} {
+	for _, leader := range []string{"", "@", "1@", "3@4", ":8080", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:99999", "name.unknown:80", "[10.0.0.1]:80", "fd00::1:80", "[", "[:80", "[]:80"} {
 		b := NewBuilder(options(t))
 		b.SetInfra(Infra{Leader: leader, Masters: []string{leader}})
 		z := b.Update(nil, 1)
 		check(t, z, map[string][]string{"leader.mesos": nil, "master.mesos": nil, "_leader._tcp.mesos": nil})
 	}
+}
+
+func TestLeaderByIPv6(t *testing.T) {
+	b := NewBuilder(options(t))
+	b.SetInfra(Infra{Leader: "[fd00::9]:8080"})
+	check(t, b.Update(nil, 1), map[string][]string{"leader.mesos": {"AAAA fd00::9"}})
 }
 
 // The three modes of dns.md section 6.

@@ -23,15 +23,18 @@ type host struct {
 
 // parseHost reads host:port; what cannot be read, or has no address, is no host.
 func parseHost(s string, resolve func(string) []netip.Addr) (host, bool) {
-	colon := strings.LastIndexByte(s, ':')
-	if colon < 0 {
+	i := strings.LastIndexByte(s, ':')
+	if i < 1 {
 		return host{}, false
 	}
-	name, port := strings.Trim(s[:colon], "[]"), s[colon+1:]
-	if name == "" {
-		return host{}, false
+	name, bracketed := s[:i], false
+	if name[0] == '[' {
+		name, bracketed = strings.CutSuffix(name[1:], "]")
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
+	if bracketed != (strings.IndexByte(name, ':') >= 0) {
+		return host{}, false // brackets belong around IPv6 addresses, and nowhere else
+	}
+	n, err := strconv.ParseUint(s[i+1:], 10, 16)
 	if err != nil || n == 0 {
 		return host{}, false
 	}

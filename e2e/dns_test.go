@@ -1,0 +1,278 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"berth/orchestrator/api"
+	"berth/orchestrator/client/clienttest"
+)
+
+// dnsApps are apps in all network modes, with groups, several tasks, and names that need care.
+func dnsApps(n int) []*api.AppInfo {
+	ids := []string{"/web", "/a/b/web", "/group/with.dots/db", "/Upper_Case", "/" + strings.Repeat("l", 63)}
+	for i := range n {
+		ids = append(ids, fmt.Sprintf("/g%d/app-%d", i%7, i))
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	var out []*api.AppInfo
+	for i, id := range ids {
+		a := &api.AppInfo{App: api.App{ID: id, Networks: []api.Network{{Mode: api.NetworkHost}}}}
+		a.PortDefinitions = []api.PortDefinition{{Protocol: "tcp", Name: "http"}, {Protocol: "udp,tcp", Name: "dns"}}
+		if i%3 == 1 {
+			a.Networks[0] = api.Network{Mode: api.NetworkContainer, Name: "net"}
+			a.PortDefinitions = nil
+			a.Container = &api.Container{PortMappings: []api.PortMapping{{ContainerPort: 5432, Protocol: "tcp", Name: "pg"}}}
+		}
+		for j := range 1 + r.IntN(5) {
+			a.Tasks = append(a.Tasks, api.Task{
+				ID: fmt.Sprintf("%s.%d", id, j), AppID: id, Host: fmt.Sprintf("10.0.%d.%d", i%250, j+1), SlaveID: fmt.Sprint("a-S", j),
+				State: api.TaskRunning, Ports: []int{31000 + j, 32000 + j},
+				IPAddresses: []api.Address{{IPAddress: fmt.Sprintf("9.%d.%d.%d", j, i/250, i%250+1)}, {IPAddress: fmt.Sprintf("fd01::%x:%x", i+1, j+1)}},
+			})
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+func dnsd(t *testing.T, port int, state string, args ...string) *proc {
+	t.Helper()
+	return start(t, "dnsd", append([]string{
+		"--listen", fmt.Sprintf("127.0.0.1:%d", port), "--http", "", "--state-dir", state, "--external=false", "--dcos=false", "--ptr=false",
+		"--own-address", "127.0.0.1", "--soa-minimum", "30", "--masters", "10.9.9.9:8080", "--allow-query", "all",
+	}, args...)...)
+}
+
+func dnsAsk(port int, network, name string, typ uint16) (*dns.Msg, error) {
+	m := new(dns.Msg).SetQuestion(name, typ)
+	m.SetEdns0(1232, false)
+	in, _, err := (&dns.Client{Net: network, Timeout: 2 * time.Second}).Exchange(m, fmt.Sprintf("127.0.0.1:%d", port))
+	return in, err
+}
+
+func dnsAwait(t *testing.T, port int, name string) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if in, err := dnsAsk(port, "udp", name, dns.TypeA); err == nil && len(in.Answer) > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("port %d does not answer %s", port, name)
+		}
+	}
+}
+
+// said is what counts in a reply, without order and serial. Which addresses come along is each server's own choice.
+func said(m *dns.Msg) string {
+	out := []string{dns.RcodeToString[m.Rcode], fmt.Sprint("aa ", m.Authoritative)}
+	for section, list := range map[string][]dns.RR{"answer": m.Answer, "authority": m.Ns} {
+		for _, rr := range list {
+			if soa, ok := rr.(*dns.SOA); ok {
+				soa.Serial = 0
+			}
+			out = append(out, section+" "+strings.ToLower(strings.Join(strings.Fields(rr.String()), " ")))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
+}
+
+// Knot serves what `dnsd zone` prints; dnsd serves the apps. They have to say the same, whatever is asked.
+func TestDNSSaysWhatKnotSays(t *testing.T) {
+	knot := knotd(t)
+	apps := dnsApps(40)
+	src := clienttest.NewServer(t)
+	src.SetApps(apps...)
+	ours, theirs := freePort(t), freePort(t)
+	dnsd(t, ours, t.TempDir(), "--marathon", src.URL())
+	file := zoneFile(t, apps)
+	startKnot(t, knot, theirs, file)
+	dnsAwait(t, ours, "web.marathon.mesos.")
+	dnsAwait(t, theirs, "web.marathon.mesos.")
+
+	asked := 0
+	for _, q := range dnsQuestions(t, file) {
+		for _, network := range []string{"udp", "tcp"} {
+			a, err := dnsAsk(ours, network, q.Name, q.Qtype)
+			if err != nil {
+				t.Fatalf("dnsd: %s: %v", q.String(), err)
+			}
+			b, err := dnsAsk(theirs, network, q.Name, q.Qtype)
+			if err != nil {
+				t.Fatalf("knot: %s: %v", q.String(), err)
+			}
+			asked++
+			if a.Truncated || b.Truncated {
+				continue // by TCP, they are whole
+			}
+			if x, y := said(a), said(b); x != y {
+				t.Fatalf("%s by %s\ndnsd:\n%s\n\nknot:\n%s", q.String(), network, x, y)
+			}
+		}
+	}
+	t.Logf("%d answers compared", asked)
+}
+
+func knotd(t *testing.T) string {
+	t.Helper()
+	for _, path := range []string{"/usr/sbin/knotd", "/usr/local/sbin/knotd"} {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	missing(t, "knotd is not installed (Debian: knot)")
+	return ""
+}
+
+func zoneFile(t *testing.T, apps []*api.AppInfo) string {
+	t.Helper()
+	doc, err := json.Marshal(map[string]any{"apps": apps})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bin+"/dnsd", "zone", "--apps", "-", "--dcos=false", "--ptr=false", "--soa-minimum", "30", "--masters", "10.9.9.9:8080")
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(doc), os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "mesos.zone")
+	if err := os.WriteFile(file, out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func startKnot(t *testing.T, program string, port int, zone string) {
+	t.Helper()
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "knot.conf")
+	text := fmt.Sprintf("server:\n    rundir: %[1]q\n    listen: 127.0.0.1@%[2]d\ndatabase:\n    storage: %[1]q\nzone:\n  - domain: mesos.\n"+
+		"    file: %[3]q\n    zonefile-sync: -1\n    zonefile-load: whole\n    journal-content: none\n", dir, port, zone)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-c", conf)
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+}
+
+// dnsQuestions asks for every name of a zone, its ancestors, and names that are not there, for several types.
+func dnsQuestions(t *testing.T, file string) []dns.Question {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	names := map[string]bool{}
+	p := dns.NewZoneParser(f, "", file)
+	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
+		name := rr.Header().Name
+		names[name] = true
+		names["no."+name] = true
+		if i, end := dns.NextLabel(name, 0); !end {
+			names[name[i:]] = true
+			names["no-such."+name[i:]] = true
+		}
+	}
+	if p.Err() != nil {
+		t.Fatal(p.Err())
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	var out []dns.Question
+	for name := range names {
+		if !dns.IsSubDomain("mesos.", name) || len(name) > 250 {
+			continue
+		}
+		types := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, []uint16{dns.TypeTXT, dns.TypeMX, dns.TypeSOA, dns.TypeNS, dns.TypePTR}[r.IntN(5)]}
+		for _, typ := range types {
+			if r.IntN(4) == 0 {
+				name = strings.ToUpper(name)
+			}
+			out = append(out, dns.Question{Name: name, Qtype: typ, Qclass: dns.ClassINET})
+		}
+	}
+	return out
+}
+
+// After kill -9 and with its source away, dnsd answers what it knew.
+func TestDNSAnswersAfterACrashWithoutItsSource(t *testing.T) {
+	src := clienttest.NewServer(t)
+	src.SetApps(dnsApps(10)...)
+	port, state := freePort(t), t.TempDir()
+	p := dnsd(t, port, state, "--marathon", src.URL())
+	dnsAwait(t, port, "web.marathon.mesos.")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(state, "apps.json")); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is kept")
+		}
+	}
+	p.kill9()
+	src.Fail(503)
+	began := time.Now()
+	dnsd(t, port, state, "--marathon", src.URL(), "--stale-after", "1s")
+	dnsAwait(t, port, "web.marathon.mesos.")
+	t.Logf("answers again after %s", time.Since(began).Round(time.Millisecond))
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		in, err := dnsAsk(port, "udp", "web.marathon.mesos.", dns.TypeA)
+		if err == nil && strings.Contains(in.String(), "Stale Answer") && len(in.Answer) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not marked stale: %v", in)
+		}
+	}
+}
+
+// The blog's third step, as it is typed.
+func TestDNSWithDig(t *testing.T) {
+	need(t, "dig")
+	src := clienttest.NewServer(t)
+	src.SetApps(dnsApps(1)...)
+	port := freePort(t)
+	dnsd(t, port, t.TempDir(), "--marathon", src.URL())
+	dnsAwait(t, port, "web.marathon.mesos.")
+	for _, tt := range []struct{ args, want string }{
+		{"web.marathon.mesos +short", "10.0.0.1"},
+		{"web.marathon.mesos +short +tcp", "10.0.0.1"},
+		{"_http._web._tcp.marathon.mesos SRV +short", "0 1 31000 web-"},
+		{"master.mesos AAAA", "status: NOERROR"},
+		{"no.marathon.mesos", "status: NXDOMAIN"},
+		{"mesos SOA +short", "ns1.mesos. root.ns1.mesos."},
+		{"mesos AXFR", "web.marathon.mesos."},
+	} {
+		args := append([]string{"@127.0.0.1", "-p", itoa(port), "+time=2"}, strings.Fields(tt.args)...)
+		out, err := exec.Command("dig", args...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), tt.want) {
+			t.Errorf("dig %s: %v\n%s", tt.args, err, out)
+		}
+	}
+}
