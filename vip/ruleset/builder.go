@@ -42,7 +42,6 @@ type group struct {
 	claims  map[string]*claim // by app
 	vip     *VIP
 	hairpin []netip.Addr
-	refused bool
 }
 
 // NewBuilder checks the options.
