@@ -250,7 +250,7 @@ func TestNoConnectionFailsWhileMembersChange(t *testing.T) {
 				for ctx.Err() == nil && ok.Load() < 40000 {
 					if err := once(); err != nil {
 						failed.Add(1)
-						first.CompareAndSwap(nil, err.Error())
+						first.CompareAndSwap(nil, fmt.Sprint(time.Now().UTC().Format("15:04:05.000000"), " ", i%2, " ", err))
 						continue
 					}
 					ok.Add(1)

@@ -131,7 +131,7 @@ func TestTrafficFromOutsideIsNotServed(t *testing.T) {
 	w.node2.Route(t, "198.51.100.1/32", "192.168.77.1")
 	refused(t, w.node2, "198.51.100.1:80")
 	d.kill()
-	d = w.start(t, "--serve-uplinks")
+	w.start(t, "--serve-uplinks")
 	reach(t, w.node2, "tcp", "198.51.100.1:80", "c1")
 }
 

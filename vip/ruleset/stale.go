@@ -7,7 +7,7 @@ import (
 
 // Stale says which tracked connections must end after a batch (vip.md section 10.1). A tracked connection keeps the
 // translation it got; for UDP it lives on as long as packets flow, so it would stay with a backend that is gone, or without
-// translation when it began before its VIP had a backend.
+// translation when it began before its VIP had a backend. The latter holds for a TCP client too that uses its port again.
 type Stale struct {
 	pairs map[pair]bool
 	keys  map[Key]bool
@@ -34,7 +34,7 @@ func StaleAfter(have, want *Ruleset, lost func(Key, netip.AddrPort) bool) *Stale
 		if now != nil {
 			to, k = now.Slots, now.Key
 		}
-		if k.Proto == UDP && len(from) == 0 && len(to) > 0 {
+		if len(from) == 0 && len(to) > 0 {
 			s.keys[k] = true
 		}
 		for _, a := range from {
@@ -50,4 +50,9 @@ func StaleAfter(have, want *Ruleset, lost func(Key, netip.AddrPort) bool) *Stale
 func (s *Stale) Empty() bool { return len(s.pairs) == 0 && len(s.keys) == 0 }
 
 // Match reports whether a connection to key that is answered by a backend has to end.
-func (s *Stale) Match(key Key, by netip.AddrPort) bool { return s.keys[key] || s.pairs[pair{key, by}] }
+func (s *Stale) Match(key Key, by netip.AddrPort) bool {
+	if s.keys[key] && (key.Proto == UDP || by.Addr() == key.Addr) {
+		return true
+	}
+	return s.pairs[pair{key, by}]
+}

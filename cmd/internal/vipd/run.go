@@ -139,7 +139,9 @@ func (c *Config) serve(ctx context.Context, opt Options, rules ruleset.Options, 
 		})
 	}
 	if opt.Signals {
-		group.Go(func() { hangups(ctx, lb.Resync) })
+		got := make(chan os.Signal, 1)
+		signal.Notify(got, syscall.SIGHUP)
+		group.Go(func() { hangups(ctx, got, lb.Resync) })
 	}
 	if opt.Started != nil {
 		opt.Started(lb, addr)
@@ -156,9 +158,7 @@ func (c *Config) serve(ctx context.Context, opt Options, rules ruleset.Options, 
 }
 
 // hangups calls f for each SIGHUP until ctx ends.
-func hangups(ctx context.Context, f func()) {
-	got := make(chan os.Signal, 1)
-	signal.Notify(got, syscall.SIGHUP)
+func hangups(ctx context.Context, got chan os.Signal, f func()) {
 	defer signal.Stop(got)
 	for {
 		select {
