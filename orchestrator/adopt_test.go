@@ -130,6 +130,7 @@ func TestLostEngineNeitherKillsNorDoubles(t *testing.T) {
 		w.after(10 * time.Second)
 		ids := w.wantRunning("/web", 2)
 		w.host.GoAway()
+		w.after(0) // until it is noticed
 		w.setSick("/web", true)
 		w.change(put(app("/new", "")))
 		if !strings.Contains(w.explain(), "agent a1 cannot start tasks just now") {

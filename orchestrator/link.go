@@ -24,6 +24,7 @@ type link struct {
 	kind   driver.Kind
 	drv    driver.Driver
 	relist chan struct{} // asks for a new List while the watch goes on
+	stops  *slots
 
 	mu      sync.Mutex
 	tried   bool   // the driver has been asked once
@@ -32,7 +33,10 @@ type link struct {
 }
 
 func newLink(a *Agent, kind driver.Kind, drv driver.Driver) *link {
-	return &link{agent: a, kind: kind, drv: drv, relist: make(chan struct{}, 1), away: "it has not answered yet"}
+	return &link{
+		agent: a, kind: kind, drv: drv, relist: make(chan struct{}, 1), stops: newSlots(maxStops, maxStopsPerApp),
+		away: "it has not answered yet",
+	}
 }
 
 func (l *link) status() (tried bool, away string) {

@@ -6,17 +6,18 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
 	"berth/orchestrator/store"
 )
 
-// Bounds on driver calls that start tasks: in all, and of one app, so that its slow image holds up nobody else.
+// Bounds on calls to drivers: those that start tasks, in all and of one app, so that its slow image holds up nobody else;
+// and those that stop or remove tasks, for each driver, and of one app, whose tasks may use up their grace time.
 const (
 	maxStarts       = 256
 	maxStartsPerApp = 8
+	maxStops        = 256
+	maxStopsPerApp  = 64
 )
 
 // How long a failed stop or removal waits before it is tried again.
@@ -32,12 +33,11 @@ const slow = 30 * time.Second
 type operations struct {
 	o      *Orchestrator
 	ctx    context.Context
-	starts *semaphore.Weighted
+	starts *slots
 	all    sync.WaitGroup
 
 	mu     sync.Mutex
 	byTask map[string]*operation
-	perApp map[string]*semaphore.Weighted
 }
 
 type operation struct {
@@ -49,10 +49,7 @@ type operation struct {
 }
 
 func newOperations(o *Orchestrator) *operations {
-	return &operations{
-		o: o, starts: semaphore.NewWeighted(maxStarts),
-		byTask: map[string]*operation{}, perApp: map[string]*semaphore.Weighted{},
-	}
+	return &operations{o: o, starts: newSlots(maxStarts, maxStartsPerApp), byTask: map[string]*operation{}}
 }
 
 // begin sets the context that ends all operations.
@@ -127,7 +124,7 @@ func (p *operations) run(task string, stopping bool, fn func(ctx context.Context
 // start launches a task whose record is stored.
 func (p *operations) start(l *link, t *store.Task) {
 	p.run(t.ID, false, func(ctx context.Context) {
-		release, err := p.slot(ctx, t.AppID)
+		release, err := p.starts.take(ctx, t.AppID)
 		if err != nil {
 			return
 		}
@@ -158,39 +155,11 @@ func (p *operations) confirm(l *link, task string) {
 	}
 }
 
-// slot waits until the app, and then everybody, may have one more start.
-func (p *operations) slot(ctx context.Context, app string) (release func(), err error) {
-	p.mu.Lock()
-	own := p.perApp[app]
-	if own == nil {
-		own = semaphore.NewWeighted(maxStartsPerApp)
-		p.perApp[app] = own
-	}
-	p.mu.Unlock()
-	if err := own.Acquire(ctx, 1); err != nil {
-		return nil, err
-	}
-	if err := p.starts.Acquire(ctx, 1); err != nil {
-		own.Release(1)
-		return nil, err
-	}
-	return func() {
-		p.starts.Release(1)
-		own.Release(1)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if own.TryAcquire(maxStartsPerApp) { // nobody else uses it
-			delete(p.perApp, app)
-			own.Release(maxStartsPerApp)
-		}
-	}, nil
-}
-
 // stop ends a task, again and again until it is gone.
 func (p *operations) stop(l *link, t *store.Task) {
 	p.run(t.ID, true, func(ctx context.Context) {
 		grace := p.o.grace(t.Def)
-		p.retry(ctx, "stop a task", t.ID, func() error {
+		p.retry(ctx, l, "stop a task", t.ID, func() error {
 			ctx, cancel := context.WithTimeout(ctx, grace+slow)
 			defer cancel()
 			return l.drv.Stop(ctx, t.ID, grace)
@@ -204,7 +173,7 @@ func (p *operations) stop(l *link, t *store.Task) {
 // remove deletes what is left of an ended task, and then its record.
 func (p *operations) remove(l *link, app, task string) {
 	p.run(task, true, func(ctx context.Context) {
-		p.retry(ctx, "remove a task", task, func() error {
+		p.retry(ctx, l, "remove a task", task, func() error {
 			ctx, cancel := context.WithTimeout(ctx, slow)
 			defer cancel()
 			return l.drv.Remove(ctx, task)
@@ -218,7 +187,7 @@ func (p *operations) remove(l *link, app, task string) {
 // cleanUp stops and removes what should not be there, and then calls done.
 func (p *operations) cleanUp(l *link, task string, done func()) {
 	p.run(task, true, func(ctx context.Context) {
-		p.retry(ctx, "remove a stray", task, func() error {
+		p.retry(ctx, l, "remove a stray", task, func() error {
 			ctx, cancel := context.WithTimeout(ctx, p.o.opt.KillGrace+slow)
 			defer cancel()
 			if err := l.drv.Stop(ctx, task, p.o.opt.KillGrace); err != nil && !errors.Is(err, driver.ErrNotFound) {
@@ -232,10 +201,16 @@ func (p *operations) cleanUp(l *link, task string, done func()) {
 	})
 }
 
-// retry calls fn until it succeeds, the driver says that there is no such task, or ctx ends.
-func (p *operations) retry(ctx context.Context, what, task string, fn func() error) {
+// retry calls fn, each time when there is room for it, until it succeeds, the driver says that there is no such task, or
+// ctx ends.
+func (p *operations) retry(ctx context.Context, l *link, what, task string, fn func() error) {
 	for wait := retryFirst; ; wait = min(wait*2, retryMax) {
-		err := fn()
+		release, err := l.stops.take(ctx, store.AppOfTask(task))
+		if err != nil {
+			return
+		}
+		err = fn()
+		release()
 		if err == nil || errors.Is(err, driver.ErrNotFound) || ctx.Err() != nil {
 			return
 		}
