@@ -17,16 +17,17 @@ LDFLAGS  := -s -w -X berth/cmd/internal/cli.version=$(VERSION)
 PROGRAMS := $(notdir $(patsubst %/main.go,%,$(wildcard cmd/*/main.go)))
 GOFILES  := $(shell find . -name '*.go' -not -path './vendor/*' -not -path './.git/*' 2>/dev/null)
 
-.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e bench demo image images base-images clean
+.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e e2e-haproxy-3.0 bench demo image images base-images clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## all programs, static, into bin/
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
 
-test: deps lint race e2e ## everything that has to pass: lint, unit tests with -race, fuzz seeds, e2e
+# With CI set, what has to do with HAProxy runs with Debian 13's as well.
+test: deps lint race e2e $(if $(CI),e2e-haproxy-3.0) ## everything that has to pass: lint, unit tests with -race, fuzz seeds, e2e
 
 deps:
 	@scripts/install-deps --try haproxy curl cc
@@ -65,6 +66,14 @@ e2e: ## whole programs with real HAProxy and, where an engine answers, real Dock
 	@if [ -d e2e ]; then echo '$(GO) test -tags e2e -count=1 ./e2e/...'; \
 		$(GO) test -tags e2e -count=1 -timeout 15m ./e2e/...; \
 	else echo "no e2e folder"; fi
+
+HAPROXY_E2E := Label|Template|Protocols|Flags|Environment|FailOver|OneShot|ZDD|Reload|HAProxy|MLB
+
+e2e-haproxy-3.0: ## what has to do with HAProxy, with Debian 13's HAProxy 3.0 (kept in ~/.cache/berth)
+	@BERTH_HAPROXY=$$(scripts/haproxy-3.0) && export BERTH_HAPROXY && \
+		echo "$(GO) test ./mlb/... ./cmd/internal/mlbd ./e2e with $$BERTH_HAPROXY" && \
+		$(GO) test -count=1 ./mlb/... ./cmd/internal/mlbd && \
+		$(GO) test -tags e2e -count=1 -timeout 15m -run '$(HAPROXY_E2E)' ./e2e/...
 
 bench: ## benchmarks; BENCH selects by regular expression
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
