@@ -17,10 +17,10 @@ LDFLAGS  := -s -w -X berth/cmd/internal/cli.version=$(VERSION)
 PROGRAMS := $(notdir $(patsubst %/main.go,%,$(wildcard cmd/*/main.go)))
 GOFILES  := $(shell find . -name '*.go' -not -path './vendor/*' -not -path './.git/*' 2>/dev/null)
 
-.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e compose-test bench demo image images base-images clean
+.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e e2e-haproxy-3.0 compose-test bench demo image images base-images clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## all programs, static, into bin/
 	@mkdir -p bin
@@ -68,6 +68,14 @@ e2e: ## whole programs with real HAProxy and, where an engine answers, real Dock
 
 compose-test: ## docker compose with a freshly built image, as docs/compose.md says; takes minutes
 	$(GO) test -tags e2e,compose -count=1 -timeout 30m -v -run TestCompose ./e2e/...
+
+HAPROXY_E2E := Label|Template|Protocols|Flags|Environment|FailOver|OneShot|ZDD|Reload|HAProxy|MLB
+
+e2e-haproxy-3.0: ## what has to do with HAProxy, with Debian 13's HAProxy 3.0 (kept in ~/.cache/berth)
+	@BERTH_HAPROXY=$$(scripts/haproxy-3.0) && export BERTH_HAPROXY && \
+		echo "$(GO) test ./mlb/... ./cmd/internal/mlbd ./e2e with $$BERTH_HAPROXY" && \
+		$(GO) test -count=1 ./mlb/... ./cmd/internal/mlbd && \
+		$(GO) test -tags e2e -count=1 -timeout 15m -run '$(HAPROXY_E2E)' ./e2e/...
 
 bench: ## benchmarks, and dnsd beside other name servers; BENCH selects by regular expression
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
