@@ -332,3 +332,24 @@ func BenchmarkOneTaskMore10000(b *testing.B) {
 		builder.Update(apps, 1)
 	}
 }
+
+// What is reported follows what is there: nothing lingers, nothing is missed.
+func TestProblemsOfIncrementalEqualFresh(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o, err := DefaultOptions().Validate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := NewBuilder(o)
+		var apps []*api.AppInfo
+		for step := range rapid.IntRange(1, 6).Draw(t, "steps") {
+			apps = drawApps(t, apps)
+			b.Update(apps, uint32(step))
+			fresh := NewBuilder(o)
+			fresh.Update(apps, 1)
+			if diff := cmp.Diff(fresh.Problems(), b.Problems()); diff != "" || fresh.Troubles() != b.Troubles() {
+				t.Fatalf("step %d: %s", step, diff)
+			}
+		}
+	})
+}
