@@ -16,11 +16,12 @@ type Builder struct {
 	o      Options
 	apps   map[string]*contribution // by app id
 	owners map[string]*contribution // name → who contributes to it: one, or the group that shares it
-	below  map[string]int           // ancestor → how many names with records are below it
-	agents map[string]int           // host → how many apps have tasks on it
-	zone   *Zone
-	shared map[string]bool // names of several contributions
-	bad    map[string]bool // apps, by id, with something to report
+	// children counts, of each name inside a zone, the names one label longer that exist.
+	children map[string]int
+	agents   map[string]int // host → how many apps have tasks on it
+	zone     *Zone
+	shared   map[string]bool // names of several contributions
+	bad      map[string]bool // apps, by id, with something to report
 
 	infra                 Infra
 	cluster, static, vips *contribution
@@ -64,7 +65,7 @@ func newContribution(id string, info *api.AppInfo) *contribution {
 // NewBuilder returns a Builder that knows no apps. The options must have passed Validate.
 func NewBuilder(o Options) *Builder {
 	b := &Builder{
-		o: o, apps: map[string]*contribution{}, owners: map[string]*contribution{}, below: map[string]int{},
+		o: o, apps: map[string]*contribution{}, owners: map[string]*contribution{}, children: map[string]int{},
 		agents: map[string]int{}, shared: map[string]bool{}, bad: map[string]bool{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
 	}
 	b.w = newWriter(&b.o)
