@@ -57,7 +57,9 @@ type Daemon struct {
 	stale   bool
 	changes uint64
 	took    time.Duration // of the last change, from its delivery to the server
-	status  Status
+
+	troubles int // names and apps with something to report
+	status   Status
 }
 
 // New makes a loop.
@@ -98,7 +100,13 @@ func (d *Daemon) deliver(ctx context.Context, s *client.Snapshot) {
 	d.status.Index, d.status.Source, d.status.Time = s.Index, s.Source, s.Time
 	d.status.Unreadable = s.Problems
 	changed := d.update(began)
+	troubles := d.builder.Troubles()
+	more := troubles > d.troubles
+	d.troubles = troubles
 	d.mu.Unlock()
+	if more {
+		d.log.Warn("names collide or cannot be sent, or labels cannot be read: see /v2/problems", "count", troubles)
+	}
 	if changed {
 		z := d.Zone()
 		d.log.Info("zone changed", "serial", z.Serial(), "names", z.Count().Names, "records", z.Count().Records,

@@ -17,7 +17,7 @@ type collector struct {
 	problems int
 }
 
-// countProblems counts them once for each zone, because that walks all names.
+// countProblems counts them once for each zone.
 func (c *collector) countProblems(serial uint32) float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

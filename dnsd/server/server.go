@@ -121,7 +121,7 @@ func listen(ctx context.Context, addr netip.AddrPort) (*Listener, error) {
 	return l, nil
 }
 
-// Run serves listeners until ctx ends; queries that are being answered are answered. It closes the listeners.
+// Run serves listeners until ctx ends, and closes them. Queries that wait for an upstream are given up then.
 func (s *Server) Run(ctx context.Context, listeners ...*Listener) error {
 	inside, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -16,9 +16,12 @@ type Builder struct {
 	o      Options
 	apps   map[string]*contribution // by app id
 	owners map[string]*contribution // name → who contributes to it: one, or the group that shares it
-	below  map[string]int           // ancestor → how many names with records are below it
-	agents map[string]int           // host → how many apps have tasks on it
-	zone   *Zone
+	// children counts, of each name inside a zone, the names one label longer that exist.
+	children map[string]int
+	agents   map[string]int // host → how many apps have tasks on it
+	zone     *Zone
+	shared   map[string]bool // names of several contributions
+	bad      map[string]bool // apps, by id, with something to report
 
 	infra                 Infra
 	cluster, static, vips *contribution
@@ -62,8 +65,8 @@ func newContribution(id string, info *api.AppInfo) *contribution {
 // NewBuilder returns a Builder that knows no apps. The options must have passed Validate.
 func NewBuilder(o Options) *Builder {
 	b := &Builder{
-		o: o, apps: map[string]*contribution{}, owners: map[string]*contribution{}, below: map[string]int{},
-		agents: map[string]int{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
+		o: o, apps: map[string]*contribution{}, owners: map[string]*contribution{}, children: map[string]int{},
+		agents: map[string]int{}, shared: map[string]bool{}, bad: map[string]bool{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
 	}
 	b.w = newWriter(&b.o)
 	for i := range b.zone.apexes {
@@ -225,6 +228,9 @@ func (b *Builder) swap(old, c *contribution) {
 	b.own(c)
 	b.countAgents(old.hosts, -1)
 	b.countAgents(c.hosts, 1)
+	if delete(b.bad, c.id); len(c.unusable)+len(c.problems) > 0 {
+		b.bad[c.id] = true
+	}
 	b.fresh = append(b.fresh, c)
 }
 
@@ -257,6 +263,7 @@ func (b *Builder) disown(old, c *contribution) {
 			delete(b.owners, name)
 		case len(list) == 2:
 			b.owners[name] = list[1-i]
+			delete(b.shared, name)
 		default:
 			b.owners[name] = &contribution{self: slices.Delete(slices.Clone(list), i, i+1)}
 		}
@@ -277,5 +284,6 @@ func (b *Builder) own(c *contribution) {
 		list := append(slices.Clone(present.self), c)
 		slices.SortFunc(list, func(x, y *contribution) int { return strings.Compare(x.id, y.id) })
 		b.owners[name] = &contribution{self: list}
+		b.shared[name] = true
 	}
 }

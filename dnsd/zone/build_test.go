@@ -3,6 +3,7 @@ package zone
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -312,11 +313,20 @@ func manyApps(n, tasks int) []*api.AppInfo {
 
 func BenchmarkBuild10000x4(b *testing.B) {
 	apps := manyApps(10000, 4)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	builder := NewBuilder(options(b))
+	z := builder.Update(apps, 1)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
 	b.ReportAllocs()
 	for b.Loop() {
-		z := build(b, apps...)
-		b.ReportMetric(float64(z.Count().Names), "names")
+		build(b, apps...)
 	}
+	b.ReportMetric(float64(z.Count().Names), "names")
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/(1<<20), "live-MB")
+	runtime.KeepAlive(builder)
 }
 
 // One task more among 10,000 apps.
@@ -331,4 +341,25 @@ func BenchmarkOneTaskMore10000(b *testing.B) {
 		apps[i%10000] = &changed
 		builder.Update(apps, 1)
 	}
+}
+
+// What is reported follows what is there: nothing lingers, nothing is missed.
+func TestProblemsOfIncrementalEqualFresh(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o, err := DefaultOptions().Validate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := NewBuilder(o)
+		var apps []*api.AppInfo
+		for step := range rapid.IntRange(1, 6).Draw(t, "steps") {
+			apps = drawApps(t, apps)
+			b.Update(apps, uint32(step))
+			fresh := NewBuilder(o)
+			fresh.Update(apps, 1)
+			if diff := cmp.Diff(fresh.Problems(), b.Problems()); diff != "" || fresh.Troubles() != b.Troubles() {
+				t.Fatalf("step %d: %s", step, diff)
+			}
+		}
+	})
 }

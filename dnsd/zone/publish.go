@@ -16,11 +16,11 @@ func (b *Builder) publish(now uint32) {
 			continue
 		}
 		next.changed = true
-		b.countBelow(t.name, old, fresh, next)
-		if fresh == nil && b.below[t.name] > 0 {
+		if fresh == nil && b.children[t.name] > 0 {
 			fresh = &Node{Name: t.name}
 		}
 		next.put(t.name, old, fresh)
+		b.settle(t.name, old, fresh, next)
 	}
 	for _, c := range b.fresh {
 		if c.info != nil {
@@ -39,30 +39,53 @@ func (b *Builder) publish(now uint32) {
 	}
 }
 
-// countBelow keeps the ancestors of a name in existence as long as there is a name with records below them.
-func (b *Builder) countBelow(name string, old, fresh *Node, next *change) {
-	had, has := old != nil && len(old.Sets) > 0, fresh != nil
+// settle keeps the ancestors of a name in existence as long as there is a name below them; fresh is what the name has
+// from now on. Most names cost one step: their parent has other children.
+func (b *Builder) settle(name string, old, fresh *Node, next *change) {
+	if (old == nil) == (fresh == nil) {
+		return
+	}
 	a := b.zone.ApexOf([]byte(name))
-	if had == has || a == nil {
+	if a == nil {
 		return
 	}
 	for up := parent(name); len(up) > len(a.Name); up = parent(up) {
-		n, there := b.below[up], next.get(up)
-		switch {
-		case has:
-			b.below[up] = n + 1
-			if there == nil {
-				next.put(up, nil, &Node{Name: up})
-			}
-		case n > 1:
-			b.below[up] = n - 1
-		default:
-			delete(b.below, up)
-			if there != nil && len(there.Sets) == 0 {
-				next.put(up, there, nil)
-			}
+		var goesOn bool
+		if fresh != nil {
+			goesOn = b.addChild(up, next)
+		} else {
+			goesOn = b.removeChild(up, next)
+		}
+		if !goesOn {
+			return
 		}
 	}
+}
+
+// addChild reports whether up begins to exist.
+func (b *Builder) addChild(up string, next *change) bool {
+	n := b.children[up]
+	b.children[up] = n + 1
+	if n > 0 || next.get(up) != nil {
+		return false
+	}
+	next.put(up, nil, &Node{Name: up})
+	return true
+}
+
+// removeChild reports whether up ceases to exist.
+func (b *Builder) removeChild(up string, next *change) bool {
+	if n := b.children[up]; n > 1 {
+		b.children[up] = n - 1
+		return false
+	}
+	delete(b.children, up)
+	there := next.get(up)
+	if there == nil || len(there.Sets) > 0 {
+		return false
+	}
+	next.put(up, there, nil)
+	return true
 }
 
 // parent is name without its first label.

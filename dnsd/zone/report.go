@@ -1,7 +1,7 @@
 package zone
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -20,11 +20,13 @@ const (
 	reasonReserved = "an app has a name of the cluster itself; their records are merged"
 )
 
-// Problems lists names that cannot be sent, names that several apps share, and labels that cannot be read, sorted. It walks
-// everything the builder knows: for reports, not for every change.
+// Troubles counts what Problems would look at: zero means that it lists nothing.
+func (b *Builder) Troubles() int { return len(b.shared) + len(b.bad) }
+
+// Problems lists names that cannot be sent, names that several apps share, and labels that cannot be read, sorted.
 func (b *Builder) Problems() []Problem {
 	var out []Problem
-	for _, id := range slices.Sorted(maps.Keys(b.apps)) {
+	for id := range b.bad {
 		c := b.apps[id]
 		for _, name := range c.unusable {
 			out = append(out, Problem{name, c.ids, reasonUnusable})
@@ -33,22 +35,20 @@ func (b *Builder) Problems() []Problem {
 			out = append(out, Problem{"", c.ids, p})
 		}
 	}
-	for name, owner := range b.owners {
-		if len(owner.self) > 1 {
-			out = append(out, shared(name, owner.self)...)
-		}
+	for name := range b.shared {
+		out = append(out, sharing(name, b.owners[name].self)...)
 	}
 	slices.SortFunc(out, func(x, y Problem) int {
 		if x.Name != y.Name {
 			return strings.Compare(sortKey(x.Name), sortKey(y.Name))
 		}
-		return slices.Compare(x.Apps, y.Apps)
+		return cmp.Or(slices.Compare(x.Apps, y.Apps), strings.Compare(x.Reason, y.Reason))
 	})
 	return out
 }
 
-// shared reports a name of several contributions, unless all but one are no apps and it is the name of an address.
-func shared(name string, owners []*contribution) []Problem {
+// sharing reports a name of several contributions, unless all but one are no apps and it is the name of an address.
+func sharing(name string, owners []*contribution) []Problem {
 	var ids []string
 	for _, c := range owners {
 		ids = append(ids, c.ids...)
