@@ -83,7 +83,7 @@ func (w *walk) byPort() {
 
 func (w *walk) byAppID() {
 	w.a.Entry = "app id port"
-	id := strings.ToLower(w.req.Header.Get("X-Marathon-App-Id"))
+	id := strings.ToLower(w.req.Header["x-marathon-app-id"])
 	if id == "" {
 		w.none("the header X-Marathon-App-Id is missing")
 		return
@@ -109,7 +109,7 @@ func (w *walk) backend(s *model.Service) {
 	if len(s.Templates) > 0 {
 		w.note("texts of its own (%s) may change what becomes of it", strings.Join(labels(s), ", "))
 	}
-	if s.Mode == model.HTTP && s.Auth != nil && w.req.Header.Get("Authorization") == "" {
+	if s.Mode == model.HTTP && s.Auth != nil && w.req.Header["authorization"] == "" {
 		w.a.Status, w.a.Why = 401, "the app asks for a user and password"
 		return
 	}

@@ -26,7 +26,7 @@ func (w *walk) byHost() {
 		case !w.matches(own):
 		case !https && w.redirect(s, ownRule(own), s.RedirectToHTTPS):
 			return
-		case s.Auth != nil && (https || !s.RedirectToHTTPS) && w.req.Header.Get("Authorization") == "":
+		case s.Auth != nil && (https || !s.RedirectToHTTPS) && w.req.Header["authorization"] == "":
 			w.a.Rule, w.a.App, w.a.Backend = ownRule(own), s.App, s.Name
 			w.a.Status, w.a.Why = 401, "the app asks for a user and password"
 			return

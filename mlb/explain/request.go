@@ -6,7 +6,6 @@ package explain
 
 import (
 	"fmt"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -15,13 +14,13 @@ import (
 
 // Request is what a client sends.
 type Request struct {
-	Scheme string // http or https
-	Host   string // as in the Host header, without port, lower case
-	Port   int    // that the client connects to
-	Path   string // as sent, with percent signs, without query
-	Query  string // with its question mark, or ""
-	Header http.Header
-	From   netip.Addr // of the client; the zero Addr when unknown
+	Scheme string            // http or https
+	Host   string            // as in the Host header, without port, lower case
+	Port   int               // that the client connects to
+	Path   string            // as sent, with percent signs, without query
+	Query  string            // with its question mark, or ""
+	Header map[string]string // by name in lower case
+	From   netip.Addr        // of the client; the zero Addr when unknown
 }
 
 const (
@@ -42,7 +41,7 @@ func ParseRequest(text string, headers []string, httpPort, httpsPort int) (Reque
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return Request{}, fmt.Errorf("explain: URL %q: expected http://host/path or https://host/path", text)
 	}
-	r := Request{Scheme: u.Scheme, Port: httpPort, Path: u.EscapedPath(), Header: http.Header{}}
+	r := Request{Scheme: u.Scheme, Port: httpPort, Path: u.EscapedPath(), Header: map[string]string{}}
 	if u.Scheme == "https" {
 		r.Port = httpsPort
 	}
@@ -66,9 +65,9 @@ func ParseRequest(text string, headers []string, httpPort, httpsPort int) (Reque
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			return Request{}, fmt.Errorf("explain: header %q: expected Name=value", h)
 		}
-		r.Header.Add(name, strings.TrimSpace(value))
+		r.Header[strings.ToLower(name)] = strings.TrimSpace(value)
 	}
-	if h := r.Header.Get("Host"); h != "" {
+	if h := r.Header["host"]; h != "" {
 		host = h
 	}
 	r.Host = hostOnly(host)

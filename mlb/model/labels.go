@@ -25,6 +25,7 @@ type Label struct {
 	Type    Type
 	Default string
 	Doc     string // one or two sentences
+	Example string // a value, for the documentation
 	Secret  bool   // the value must not be shown
 	Dead    bool   // accepted by marathon-lb and without effect there; here it is reported
 	Instead string // what does what a dead one was meant to do
@@ -55,72 +56,72 @@ func (l Label) Limit() int {
 var Labels = slices.Concat(appLabels, sortedPortLabels())
 
 var appLabels = []Label{
-	{Name: "HAPROXY_APP_ID", Type: Text, Doc: "Written by zdd: the app's id before colours. Read by nobody."},
-	{Name: "HAPROXY_DEPLOYMENT_ALT_PORT", Type: Int, Doc: "Service port of the other colour; read by zdd only."},
-	{Name: "HAPROXY_DEPLOYMENT_COLOUR", Type: Text, Doc: "Blue or green; read by zdd only."},
-	{Name: labelDeployGroup, Type: Text, Doc: "Apps of one group are merged into one app with this id."},
-	{Name: labelDeployNew, Type: Int, Doc: "Marks a hybrid deployment: how many new instances stay beside the old."},
-	{Name: labelDeployStart, Type: Text, Doc: "ISO 8601 time that decides which app of a group is the old one."},
-	{Name: labelDeployTarget, Type: Int, Doc: "How many instances a group shall have when its deployment ends."},
-	{Name: "HAPROXY_GROUP", Type: List, Doc: "Groups of load balancers that serve the app, separated by commas."},
+	{Name: "HAPROXY_APP_ID", Example: `/web`, Type: Text, Doc: "Written by zdd: the app's id before colours. Read by nobody."},
+	{Name: "HAPROXY_DEPLOYMENT_ALT_PORT", Example: `10001`, Type: Int, Doc: "Service port of the other colour; read by zdd only."},
+	{Name: "HAPROXY_DEPLOYMENT_COLOUR", Example: `blue`, Type: Text, Doc: "Blue or green; read by zdd only."},
+	{Name: labelDeployGroup, Example: `web`, Type: Text, Doc: "Apps of one group are merged into one app with this id."},
+	{Name: labelDeployNew, Example: `2`, Type: Int, Doc: "Marks a hybrid deployment: how many new instances stay beside the old."},
+	{Name: labelDeployStart, Example: `2026-01-02T15:04:05`, Type: Text, Doc: "ISO 8601 time that decides which app of a group is the old one."},
+	{Name: labelDeployTarget, Example: `4`, Type: Int, Doc: "How many instances a group shall have when its deployment ends."},
+	{Name: "HAPROXY_GROUP", Example: `external`, Type: List, Doc: "Groups of load balancers that serve the app, separated by commas."},
 }
 
 // portLabels are the setting labels of one service port (marathon-lb.md section 7.2).
 var portLabels = []Label{
 	{
-		Name: "AUTH", Type: Text, Secret: true, apply: applyAuth,
+		Name: "AUTH", Example: `private:joe:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1`, Type: Text, Secret: true, apply: applyAuth,
 		Doc: "HTTP basic authentication, realm:user:hash, with a crypt hash (mkpasswd). It holds on every way to the app.",
 	},
 	{
-		Name: "BACKEND_HEALTHCHECK_PORT_INDEX", Type: Int, apply: applyHealthIndex,
+		Name: "BACKEND_HEALTHCHECK_PORT_INDEX", Example: `0`, Type: Int, apply: applyHealthIndex,
 		Doc: "Check the port of this other service of the app, counted by service port, instead of the own one.",
 	},
 	{
-		Name: "BACKEND_NETWORK_ALLOWED_ACL", Type: List, apply: applyNetworks,
+		Name: "BACKEND_NETWORK_ALLOWED_ACL", Example: `10.0.0.0/8 192.168.1.7`, Type: List, apply: applyNetworks,
 		Doc: "Addresses and networks, separated by blanks, that may use the app; everyone else is refused.",
 	},
 	{
-		Name: "BACKEND_WEIGHT", Type: Int, Default: "0, or 1 with a path", apply: applyWeight,
+		Name: "BACKEND_WEIGHT", Example: `5`, Type: Int, Default: "0, or 1 with a path", apply: applyWeight,
 		Doc: "Order among the routes of several apps; larger goes first. It does not spread load.",
 	},
-	{Name: "BALANCE", Type: Text, Default: "roundrobin", apply: applyBalance, Doc: "Algorithm of HAProxy's balance keyword."},
-	{Name: "BIND_ADDR", Type: Text, Default: "*", apply: applyBindAddr, Doc: "Address on which the service port is opened."},
-	{Name: "BIND_OPTIONS", Type: Text, apply: applyBindOptions, Doc: "Further words on the service port's bind line."},
-	{Name: "ENABLED", Type: Bool, Default: "true, with --strict-mode false", Doc: "False leaves the port out."},
-	{Name: "GROUP", Type: List, Default: "HAPROXY_GROUP", Doc: "Groups of load balancers that serve this port."},
+	{Name: "BALANCE", Example: `leastconn`, Type: Text, Default: "roundrobin", apply: applyBalance, Doc: "Algorithm of HAProxy's balance keyword."},
+	{Name: "BIND_ADDR", Example: `127.0.0.1`, Type: Text, Default: "*", apply: applyBindAddr, Doc: "Address on which the service port is opened."},
+	{Name: "BIND_OPTIONS", Example: `accept-proxy`, Type: Text, apply: applyBindOptions, Doc: "Further words on the service port's bind line."},
+	{Name: "ENABLED", Example: `false`, Type: Bool, Default: "true, with --strict-mode false", Doc: "False leaves the port out."},
+	{Name: "GROUP", Example: `internal,external`, Type: List, Default: "HAPROXY_GROUP", Doc: "Groups of load balancers that serve this port."},
 	{
-		Name: "HTTP_BACKEND_PROXYPASS_PATH", Type: Text, apply: applyProxypass,
+		Name: "HTTP_BACKEND_PROXYPASS_PATH", Example: `/prefix`, Type: Text, apply: applyProxypass,
 		Doc: "Prefix taken off the path before the app sees it; Host becomes the virtual host.",
 	},
 	{
-		Name: "HTTP_BACKEND_REDIR", Type: Text, apply: applyRedirect,
+		Name: "HTTP_BACKEND_REDIR", Example: `/home`, Type: Text, apply: applyRedirect,
 		Doc: "Where a request for / of the virtual host is redirected to, with status 301.",
 	},
 	{
-		Name: "HTTP_BACKEND_REVPROXY_PATH", Type: Text, apply: applyRevproxy,
+		Name: "HTTP_BACKEND_REVPROXY_PATH", Example: `/outside`, Type: Text, apply: applyRevproxy,
 		Doc: "Replaces a Location header that points to the app itself.",
 	},
-	{Name: "MODE", Type: Text, Default: "http with an HTTP check or a virtual host, else tcp", apply: applyMode, Doc: "http or tcp."},
+	{Name: "MODE", Example: `tcp`, Type: Text, Default: "http with an HTTP check or a virtual host, else tcp", apply: applyMode, Doc: "http or tcp."},
 	{
-		Name: "PATH", Type: List, apply: applyPath,
+		Name: "PATH", Example: `/api /v2`, Type: List, apply: applyPath,
 		Doc: "Path prefixes, separated by blanks, that go to the app; of use with a virtual host. -i first ignores case.",
 	},
-	{Name: "PORT", Type: Int, Default: "the service port", apply: applyPort, Doc: "Opens this port instead; names follow it."},
+	{Name: "PORT", Example: `10010`, Type: Int, Default: "the service port", apply: applyPort, Doc: "Opens this port instead; names follow it."},
 	{
-		Name: "REDIRECT_TO_HTTPS", Type: Bool, Default: "false", apply: applyRedirectHTTPS,
+		Name: "REDIRECT_TO_HTTPS", Example: `true`, Type: Bool, Default: "false", apply: applyRedirectHTTPS,
 		Doc: "Redirects plain requests for the virtual host to https, with status 301.",
 	},
 	{
-		Name: "SSL_CERT", Type: Text, apply: applySSLCert,
+		Name: "SSL_CERT", Example: `/etc/ssl/web.pem`, Type: Text, apply: applySSLCert,
 		Doc: "Certificate file or directory for the service port, and for the virtual host on the https port.",
 	},
-	{Name: "STICKY", Type: Bool, Default: "false", apply: applySticky, Doc: "A cookie keeps a client on one server."},
+	{Name: "STICKY", Example: `true`, Type: Bool, Default: "false", apply: applySticky, Doc: "A cookie keeps a client on one server."},
 	{
-		Name: "USE_HSTS", Type: Bool, Default: "false", apply: applyHSTS,
+		Name: "USE_HSTS", Example: `true`, Type: Bool, Default: "false", apply: applyHSTS,
 		Doc: "Answers carry Strict-Transport-Security with max-age 15768000 seconds.",
 	},
 	{
-		Name: "VHOST", Type: List, apply: applyVHost,
+		Name: "VHOST", Example: `www.example.com,*.example.org`, Type: List, apply: applyVHost,
 		Doc: "Host names, separated by commas, that lead to the app on ports 80 and 443; *.example.com takes every name below.",
 	},
 }

@@ -285,3 +285,16 @@ func TestPlanLaws(t *testing.T) {
 		}
 	})
 }
+
+func TestListOfCertificatesNeedsAReload(t *testing.T) {
+	state := func(list string) State {
+		return State{Model: new(model.Model), Output: &render.Output{Maps: []render.Map{{Name: render.CertList, Data: []byte(list)}}}}
+	}
+	if p := Make(state("/a.pem a.test\n"), state("/a.pem a.test\n"), Options{}); p.Rung != None {
+		t.Errorf("the same list: %s", p)
+	}
+	p := Make(state("/a.pem a.test\n"), state("/b.pem a.test\n"), Options{})
+	if want := "reload\nbecause certificates or TLS options of virtual hosts changed\n"; p.String() != want {
+		t.Errorf("another list: %q, want %q", p, want)
+	}
+}
