@@ -35,7 +35,7 @@ func TestExecIsEndedWithItsContext(t *testing.T) {
 
 func TestAFollowerReadsOnOverARotation(t *testing.T) {
 	d := open(t, t.TempDir())
-	tk := start(t, d, specOf("x.1", shellApp("mkfifo next; for i in 1 2 3; do seq ${i}000 ${i}049; read -r x < next; done")))
+	tk := start(t, d, specOf("x.1", shellApp("mkfifo next; exec 7<>next; for i in 1 2 3; do seq ${i}000 ${i}049; read -r x <&7; done")))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	follow := func(n int) io.ReadCloser {
