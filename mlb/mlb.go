@@ -43,6 +43,7 @@ type Options struct {
 	Proxy  Proxy
 	Model  model.Options
 	Render render.Options // without overrides of files and environment
+	Spare  SpareOptions   // what is kept in store for apps to come
 
 	TemplateDir string            // watched for templates; "" for none
 	Environment map[string]string // templates by name, over those of files
@@ -74,9 +75,10 @@ type LB struct {
 	candidate *templateSet // to be tried
 	guilty    map[string]verdict
 	tried     *client.Snapshot // in the last attempt
-	state     plan.State       // what HAProxy does
-	force     string           // reason for a reload whatever the plan says
-	failures  int              // in a row
+	state     plan.State       // what HAProxy does; its model is without what is kept in store
+	stock     stock
+	force     string // reason for a reload whatever the plan says
+	failures  int    // in a row
 	retry     *time.Timer
 
 	mu       sync.Mutex
@@ -107,6 +109,7 @@ func New(opt Options) *LB {
 	l.metrics = newMetrics(l)
 	l.drain = newDrainer(l)
 	l.files = newPersister(l)
+	l.stock.opt = opt.Spare
 	l.templates = newTemplateSet(opt.Render, nil)
 	return l
 }
@@ -242,7 +245,8 @@ func (l *LB) reload(ctx context.Context) error {
 	return nil
 }
 
-var mapNames = []string{render.AppMap, render.DomainMap, render.PathMap, render.RedirectMap}
+var mapNames = []string{render.AppMap, render.DomainMap, render.PathMap, render.PortMap, render.RedirectMap,
+	render.CheckMap}
 
 // MapNames are the files that belong to a configuration.
 func MapNames() []string { return mapNames }

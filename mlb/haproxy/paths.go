@@ -17,6 +17,7 @@ type Paths struct {
 
 	Stats  string // Runtime API of the current worker
 	Master string // CLI of the master
+	Spare  string // from the ports in store to their frontend, within HAProxy
 	Admin  string // mlb's own HTTP server, behind HAProxy's stats frontend
 	Log    string // named pipe that HAProxy's own messages go to
 	Record string // what the running HAProxy was told
@@ -87,7 +88,8 @@ func at(config, run string) Paths {
 	in := func(name string) string { return filepath.Join(run, name) }
 	return Paths{
 		Config: config, Run: run, Stats: in("stats.sock"), Master: in("master.sock"), Admin: in("admin.sock"),
-		Log: in("haproxy.log"), Record: in("haproxy.json"), State: in("servers.state"),
+		Spare: in("spare.sock"),
+		Log:   in("haproxy.log"), Record: in("haproxy.json"), State: in("servers.state"),
 	}
 }
 

@@ -8,6 +8,7 @@ package plan
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"berth/mlb/model"
@@ -112,7 +113,7 @@ func Make(from, to State, opt Options) Plan {
 		return Plan{Rung: Reload, Commands: d.drains, Reasons: shorten(d.reasons)}
 	}
 	d.maps(from.Output.Maps, to.Output.Maps)
-	commands := append(append(d.adds, d.changes...), d.removals...)
+	commands := slices.Concat(d.checks, d.adds, d.changes, d.removals)
 	if len(commands) == 0 {
 		return Plan{}
 	}
@@ -127,8 +128,8 @@ func shorten(reasons []string) []string {
 	return append(reasons[:maxReasons:maxReasons], fmt.Sprintf("and %d more", more))
 }
 
-// diff collects what a comparison finds. Servers are added first, so that no map leads to an empty backend, and taken
-// out last.
+// diff collects what a comparison finds. Where spare backends are checked comes before their servers. Servers are added
+// first otherwise, so that no map leads to an empty backend, and taken out last.
 type diff struct {
 	opt      Options
 	leftover map[string]string
@@ -136,6 +137,7 @@ type diff struct {
 	defaultServer bool
 
 	reasons                 []string
+	checks                  []Command
 	adds, changes, removals []Command
 	drains                  []Command // for the old worker, if it comes to a reload
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // assemble puts the configuration together, in the order of marathon-lb.md section 9.1, and marks it.
-func (r *Renderer) assemble(out *Output, own *ownRules) {
+func (r *Renderer) assemble(out *Output, own *ownRules, spare *model.Spare) {
 	head := Section{"head", r.head()}
 	shared := []Section{}
 	if !r.opt.NoHTTP {
@@ -23,6 +23,9 @@ func (r *Renderer) assemble(out *Output, own *ownRules) {
 	shared = append(shared, Section{"appid", r.appIDFrontend(own)})
 	if certs := r.certificates(out.Fragments); len(certs) > 0 && !r.opt.NoHTTP {
 		shared = append(shared, Section{"https", r.httpsFrontend(own, certs)})
+	}
+	if spare != nil && len(spare.Ports) > 0 {
+		shared = append(shared, Section{"spare", r.spareFrontends(spare)})
 	}
 	steering := r.global("")
 	out.Marker = marker(head.Text, steering, shared, out.Fragments)

@@ -22,7 +22,7 @@ type Output struct {
 
 // Section is a part of the configuration that several services share.
 type Section struct {
-	Name string // of what it is: "head", "global", "http", "appid", "https"
+	Name string // of what it is: "head", "global", "http", "appid", "https", "spare"
 	Text string
 }
 
@@ -49,6 +49,8 @@ const (
 	PathMap     = "path2backend.map"   // host and path prefix → backend
 	RedirectMap = "redirect2https.map" // backend → "https" where port 80 redirects
 	AppMap      = "app2backend.map"    // app id, lower case → backend
+	PortMap     = "port2backend.map"   // spare service port → spare backend
+	CheckMap    = "spare2check.map"    // spare backend → path of its HTTP check
 )
 
 // Map is one map file of HAProxy: lines of a key and a value, sorted by key; no key appears twice.

@@ -146,7 +146,7 @@ func (r *Renderer) Render(m *model.Model) (*Output, []model.Problem) {
 	rules, more := r.ownRules(m, missing)
 	found = append(found, more...)
 	out.Maps = r.mapFiles(m, missing, rules)
-	r.assemble(out, rules)
+	r.assemble(out, rules, m.Spare)
 	return out, found
 }
 
