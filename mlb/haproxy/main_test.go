@@ -164,7 +164,7 @@ defaults
     timeout connect 1s
     timeout client 10s
     timeout server 10s
-frontend web
+frontend app_1
     bind 127.0.0.1:%d
     use_backend %%[req.hdr(host),lower,map(%s/domain2backend.map)]
     default_backend app_1

@@ -31,13 +31,20 @@ func (h *HAProxy) Sessions(ctx context.Context, servers []Server) (map[Server]in
 	}
 	for _, pid := range append(procs.Workers, procs.Old...) {
 		for backend, names := range wanted {
-			text, err := h.sock.toMaster(ctx, fmt.Sprintf("@!%d show stat %s 4 -1", pid, backend))
+			id, err := h.sock.backendID(ctx, pid, backend)
+			if err != nil {
+				return nil, fmt.Errorf("count sessions: %w", err)
+			}
+			if id == 0 {
+				continue // this worker has no such backend, or has just ended
+			}
+			text, err := h.sock.toMaster(ctx, fmt.Sprintf("@!%d show stat %d 4 -1", pid, id))
 			if err != nil {
 				return nil, fmt.Errorf("count sessions: %w", err)
 			}
 			rows, err := parseStat(text)
 			if err != nil {
-				continue // this worker has no such backend, or has just ended
+				continue // this worker has just ended
 			}
 			for _, r := range rows {
 				if r.Backend == backend && names[r.Name] {
@@ -47,6 +54,29 @@ func (h *HAProxy) Sessions(ctx context.Context, servers []Server) (map[Server]in
 		}
 	}
 	return counts, nil
+}
+
+// backendID asks a worker for the number of a backend, 0 if it has none of that name. "show stat" takes a name as well, but
+// then finds the frontend first, and every service has a frontend that is called like its backend.
+func (s *sockets) backendID(ctx context.Context, pid int, backend string) (int, error) {
+	text, err := s.toMaster(ctx, fmt.Sprintf("@!%d show servers state %s", pid, backend))
+	if err != nil {
+		return 0, err
+	}
+	return parseBackendID(text, backend), nil
+}
+
+// parseBackendID reads the first server of "show servers state" (see healthOnly).
+func parseBackendID(text, backend string) int {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) > 2 && f[1] == backend {
+			if id, err := strconv.Atoi(f[0]); err == nil && id > 0 {
+				return id
+			}
+		}
+	}
+	return 0
 }
 
 // serverStat is a server's line in the statistics.

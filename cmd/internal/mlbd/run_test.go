@@ -97,9 +97,9 @@ func TestAdminPagesThroughHAProxy(t *testing.T) {
 	if l.admin("/_haproxy_getpids") == before {
 		t.Error("no reload")
 	}
-	reads := l.cluster.Requests("/v2/apps")
+	reads := l.cluster.Requests("GET /v2/apps")
 	l.admin("/_mlb_signal/hup")
-	l.within(5*time.Second, "everything is read anew", func() bool { return l.cluster.Requests("/v2/apps") > reads })
+	l.within(5*time.Second, "everything is read anew", func() bool { return l.cluster.Requests("GET /v2/apps") > reads })
 }
 
 func TestOneBadAppHurtsOnlyItself(t *testing.T) {
@@ -108,7 +108,8 @@ func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 	l.cluster.SetApps(
 		app("/good", p[0], nil, l.task("good")),
 		// Passes every check of labels, but HAProxy does not know the keyword's argument.
-		app("/bad", p[1], map[string]string{"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("bad")),
+		app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http",
+			"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("bad")),
 	)
 	l.up()
 	l.answers(p[0], "", "good")
@@ -118,7 +119,8 @@ func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 	l.cluster.SetApp(app("/bad", p[1], nil, l.task("cured")))
 	l.answers(p[1], "", "cured")
 	// Bad again: it keeps its last good settings, and its tasks are followed.
-	l.cluster.SetApp(app("/bad", p[1], map[string]string{"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("moved")))
+	l.cluster.SetApp(app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http",
+		"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("moved")))
 	l.answers(p[1], "", "moved")
 	if got := l.admin("/_mlb_problems"); !strings.Contains(got, "last good") {
 		t.Errorf("problems: %s", got)
@@ -150,7 +152,7 @@ func portOf(s *httptest.Server) int {
 func TestBrokenTemplateLeavesWhatRuns(t *testing.T) {
 	l := newLab(t)
 	port := freePorts(t, 1)[0]
-	l.cluster.SetApp(app("/web", port, nil, l.task("one")))
+	l.cluster.SetApp(app("/web", port, map[string]string{"HAPROXY_0_MODE": "http"}, l.task("one")))
 	l.up()
 	pids := l.admin("/_haproxy_getpids")
 	write := func(text string) {
