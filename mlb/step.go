@@ -69,7 +69,8 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 		}
 		a.model = substitute(a.built, l.state.Model, l.guiltyApps())
 		p, found := l.propose(a, set)
-		result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
+		result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections,
+			Force: l.force != ""})
 		var refused *haproxy.CheckError
 		if err == nil || !errors.As(err, &refused) || round == rounds {
 			a.problems = append(a.problems, found...)
@@ -96,8 +97,12 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 // applied takes note of success and tells everyone.
 func (l *LB) applied(a *attempt, p plan.Plan, r haproxy.Result, took time.Duration) {
 	leftover := l.leftover(a.out, r)
+	first := l.state.Output == nil
 	l.state = plan.State{Model: a.model, Output: a.out, Leftover: leftover}
 	l.force, l.failures = "", 0
+	if first || r.Rung == plan.Reload {
+		l.certs.set(a.model)
+	}
 	l.stock.keep(a)
 	l.drain.set(a.snapshot.Index, a.served)
 	if r.Pending {
