@@ -28,6 +28,7 @@ type Proxy interface {
 	Apply(ctx context.Context, c haproxy.Change) (haproxy.Result, error)
 	Persist(ctx context.Context, out render.Output, want *haproxy.Sections) error
 	SetCertificate(ctx context.Context, path string, data []byte) error
+	AddsCookies(ctx context.Context) bool
 	Retry(ctx context.Context, commands []plan.Command) ([]plan.Command, error)
 	Reload(ctx context.Context, maps []string) error
 	Restarted() <-chan struct{}
@@ -80,6 +81,7 @@ type LB struct {
 	tried     *client.Snapshot // in the last attempt
 	state     plan.State       // what HAProxy does; its model is without what is kept in store
 	stock     stock
+	cookies   bool   // see plan.Options, of the worker that runs
 	force     string // reason for a reload whatever the plan says
 	failures  int    // in a row
 	retry     *time.Timer

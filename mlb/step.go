@@ -55,7 +55,7 @@ func (l *LB) step(ctx context.Context) {
 		l.again(err)
 		return
 	}
-	l.applied(a, p, result, time.Since(began))
+	l.applied(ctx, a, p, result, time.Since(began))
 }
 
 // try applies an attempt. While HAProxy refuses it, the reason is looked for: new templates are given up, guilty apps are
@@ -95,13 +95,14 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 }
 
 // applied takes note of success and tells everyone.
-func (l *LB) applied(a *attempt, p plan.Plan, r haproxy.Result, took time.Duration) {
+func (l *LB) applied(ctx context.Context, a *attempt, p plan.Plan, r haproxy.Result, took time.Duration) {
 	leftover := l.leftover(a.out, r)
 	first := l.state.Output == nil
 	l.state = plan.State{Model: a.model, Output: a.out, Leftover: leftover}
 	l.force, l.failures = "", 0
 	if first || r.Rung == plan.Reload {
 		l.certs.set(a.model)
+		l.cookies = l.opt.Proxy.AddsCookies(ctx)
 	}
 	l.stock.keep(a)
 	l.drain.set(a.snapshot.Index, a.served)

@@ -64,7 +64,7 @@ func (l *LB) render(a *attempt, set *templateSet, claims spare.Claims, layout sp
 
 func (l *LB) plan(a *attempt) plan.Plan {
 	to := plan.State{Model: a.served, Output: a.out}
-	p := plan.Make(l.state, to, plan.Options{HAProxy: l.opt.Render.HAProxy, MapDir: l.opt.Render.MapDir})
+	p := plan.Make(l.state, to, plan.Options{Cookies: l.cookies, MapDir: l.opt.Render.MapDir})
 	if l.force != "" {
 		p = plan.Plan{Rung: plan.Reload, Reasons: append([]string{l.force}, p.Reasons...)}
 	}

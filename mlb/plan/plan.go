@@ -84,8 +84,8 @@ type State struct {
 
 // Options say what the running HAProxy is able to do.
 type Options struct {
-	HAProxy render.Version // zero stands for render.Oldest
-	MapDir  string         // as in render.Options
+	Cookies bool   // servers added at run time may have a cookie (HAProxy 3.0 and later)
+	MapDir  string // as in render.Options
 }
 
 // maxReasons bounds the list of reasons; a first start has one for every backend.
@@ -99,9 +99,6 @@ func Make(from, to State, opt Options) Plan {
 	}
 	if from.Output == nil {
 		return Plan{Rung: Reload, Reasons: []string{"nothing is known of what is running"}}
-	}
-	if opt.HAProxy == (render.Version{}) {
-		opt.HAProxy = render.Oldest
 	}
 	d := &diff{opt: opt, leftover: from.Leftover}
 	for _, s := range to.Output.Shared {
