@@ -110,7 +110,7 @@ func Make(from, to State, opt Options) Plan {
 		return Plan{Rung: Reload, Commands: d.drains, Reasons: shorten(d.reasons)}
 	}
 	d.maps(from.Output.Maps, to.Output.Maps)
-	commands := slices.Concat(d.checks, d.adds, d.changes, d.removals)
+	commands := slices.Concat(d.checks, d.adds, d.changes, d.removals, d.deletions)
 	if len(commands) == 0 {
 		return Plan{}
 	}
@@ -136,6 +136,7 @@ type diff struct {
 	reasons                 []string
 	checks                  []Command
 	adds, changes, removals []Command
+	deletions               []Command // of what removals have taken out; they travel together
 	drains                  []Command // for the old worker, if it comes to a reload
 }
 

@@ -165,7 +165,7 @@ func (d *diff) remove(backend string, s server) {
 		d.removals = append(d.removals, state(path, "maint"))
 		d.drains = append(d.drains, state(path, "maint"))
 	}
-	d.removals = append(d.removals, Delete(path))
+	d.deletions = append(d.deletions, Delete(path))
 }
 
 // Delete is the command that ends a server which is in maintenance; path is "backend/server".
