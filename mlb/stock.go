@@ -86,7 +86,7 @@ func (s *stock) next(a *attempt, set *templateSet) spare.Layout {
 	for p := range s.shut {
 		used[p] = true
 	}
-	l := spare.Layout{HTTP: s.opt.HTTP, TCP: s.opt.TCP}
+	l := spare.Layout{HTTP: s.opt.HTTP, TCP: s.opt.TCP, Settled: spare.Settled(a.model)}
 	l.Ports = spare.Ports(l.HTTP+l.TCP, s.opt.MinPort, s.opt.MaxPort, func(p int) bool { return used[p] })
 	return l
 }

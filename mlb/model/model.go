@@ -35,6 +35,15 @@ type Model struct {
 // Spare set), and service ports that are open already and lead to the backend of whoever claims them.
 type Spare struct {
 	Ports []int // open ones, sorted
+	// Settled are the http services with a port of their own, sorted by port. While a worker takes over from another, it
+	// gets connections that came in on a port which was in store before.
+	Settled []PortRoute
+}
+
+// PortRoute leads from a service port to a backend.
+type PortRoute struct {
+	Port    int
+	Backend string
 }
 
 // Service is one (app, service port) pair: a frontend on the port and a backend, both called Name. Two models may share

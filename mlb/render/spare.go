@@ -105,24 +105,30 @@ func (r *Renderer) spareBinds(ports []int) string {
 	return strings.Join(list, ",")
 }
 
-// spareMaps lead from the ports in store to the backends that were claimed with them, and say where these are checked.
+// spareMaps lead from ports to backends, for connections that came in on a port in store, and say where claimed backends are
+// checked.
 func spareMaps(m *model.Model) []Map {
 	if m.Spare == nil {
 		return nil
 	}
-	var claimed []*model.Service
-	var ports, checks bytes.Buffer
+	routes := slices.Clone(m.Spare.Settled)
+	var checks bytes.Buffer
 	for _, s := range m.Services {
-		if s.Spare && s.Proper != "" {
-			claimed = append(claimed, s)
-			if s.ChecksHTTP() {
-				line(&checks, s.Name, s.HealthCheck.Path)
-			}
+		if !s.Spare {
+			break // they come first
+		}
+		if s.Proper == "" {
+			continue
+		}
+		routes = append(routes, model.PortRoute{Port: s.Port, Backend: s.Name})
+		if s.ChecksHTTP() {
+			line(&checks, s.Name, s.HealthCheck.Path)
 		}
 	}
-	slices.SortFunc(claimed, func(a, b *model.Service) int { return a.Port - b.Port })
-	for _, s := range claimed {
-		line(&ports, strconv.Itoa(s.Port), s.Name)
+	slices.SortStableFunc(routes, func(a, b model.PortRoute) int { return a.Port - b.Port })
+	ports := bytes.NewBuffer(make([]byte, 0, 40*len(routes)))
+	for _, r := range routes {
+		line(ports, strconv.Itoa(r.Port), r.Backend)
 	}
 	return []Map{{PortMap, ports.Bytes()}, {CheckMap, checks.Bytes()}}
 }

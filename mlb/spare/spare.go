@@ -19,6 +19,8 @@ import (
 type Layout struct {
 	HTTP, TCP int
 	Ports     []int // sorted
+	// Settled goes into model.Spare. It belongs to the layout because services of their own come and go by reloads only.
+	Settled []model.PortRoute
 }
 
 // Empty says whether nothing is kept.
@@ -86,6 +88,18 @@ func freeBackends(l Layout, claims Claims) map[model.Mode][]string {
 		}
 	}
 	return free
+}
+
+// Settled lists the http services of a model that have a port of their own.
+func Settled(m *model.Model) []model.PortRoute {
+	var list []model.PortRoute
+	for _, s := range m.Services {
+		if s.Mode == model.HTTP && !s.Unbound {
+			list = append(list, model.PortRoute{Port: s.Port, Backend: s.Name})
+		}
+	}
+	slices.SortFunc(list, func(a, b model.PortRoute) int { return a.Port - b.Port })
+	return slices.CompactFunc(list, func(a, b model.PortRoute) bool { return a.Port == b.Port })
 }
 
 // Ports picks the lowest ports from min to max that nobody uses, as many as there are backends: whoever numbers new

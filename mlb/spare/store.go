@@ -29,7 +29,7 @@ func (s *Store) Serve(m *model.Model, claims Claims, l Layout) *model.Model {
 	if s.in == m && s.layout.equal(l) && maps.Equal(s.claims, claims) {
 		return s.out
 	}
-	out := &model.Model{Spare: &model.Spare{Ports: l.Ports}}
+	out := &model.Model{Spare: &model.Spare{Ports: l.Ports, Settled: l.Settled}}
 	out.Services = make([]*model.Service, 0, len(m.Services)+l.HTTP+l.TCP)
 	out.Services = append(out.Services, s.stored(m, claims, l)...)
 	for _, svc := range m.Services {
@@ -43,7 +43,7 @@ func (s *Store) Serve(m *model.Model, claims Claims, l Layout) *model.Model {
 }
 
 func (l Layout) equal(o Layout) bool {
-	return l.HTTP == o.HTTP && l.TCP == o.TCP && slices.Equal(l.Ports, o.Ports)
+	return l.HTTP == o.HTTP && l.TCP == o.TCP && slices.Equal(l.Ports, o.Ports) && slices.Equal(l.Settled, o.Settled)
 }
 
 // stored lists the backends by name, whether claimed or not.
