@@ -2,6 +2,7 @@ package mlbd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,13 +32,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // lab is an orchestrator, an mlb with a real HAProxy, and tasks behind it.
 type lab struct {
-	t       *testing.T
+	t       testing.TB
 	cluster *clienttest.Server
 	c       Config
 	log     *safeBuffer
 	stop    context.CancelFunc
 	done    chan error
 	started chan mlb.Status
+
+	statsAddress string // "" is 127.0.0.1
 }
 
 type safeBuffer struct {
@@ -58,7 +61,7 @@ func (s *safeBuffer) String() string {
 }
 
 // needHAProxy skips without HAProxy, but not where the variable CI is set.
-func needHAProxy(t *testing.T) {
+func needHAProxy(t testing.TB) {
 	t.Helper()
 	if _, err := haproxy.Find(t.Context(), ""); err != nil {
 		if os.Getenv("CI") != "" {
@@ -69,7 +72,7 @@ func needHAProxy(t *testing.T) {
 }
 
 // freePorts returns n ports that nobody listens on.
-func freePorts(t *testing.T, n int) []int {
+func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
@@ -83,7 +86,7 @@ func freePorts(t *testing.T, n int) []int {
 	return ports
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	needHAProxy(t)
 	dir, err := os.MkdirTemp("", "mlb") // short enough for sockets
@@ -199,8 +202,12 @@ func taskOf(id string, i int, s *httptest.Server, state string) api.Task {
 
 // ask sends one request over a connection of its own.
 func ask(port int, path, host string) (int, string, error) {
+	return askAt("127.0.0.1", port, path, host)
+}
+
+func askAt(address string, port int, path, host string) (int, string, error) {
 	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	rq, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
+	rq, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://%s:%d%s", address, port, path), nil)
 	if err != nil {
 		return 0, "", err
 	}
@@ -237,7 +244,7 @@ func (l *lab) within(d time.Duration, what string, ok func() bool) {
 // admin asks the statistics port.
 func (l *lab) admin(path string) string {
 	l.t.Helper()
-	code, body, err := ask(l.c.StatsPort, path, "")
+	code, body, err := askAt(cmp.Or(l.statsAddress, "127.0.0.1"), l.c.StatsPort, path, "")
 	if err != nil || code != 200 {
 		l.t.Fatalf("GET %s: %d, %v, %s", path, code, err, body)
 	}
