@@ -62,6 +62,9 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 	}
 	reasons := c.Plan.Reasons
 	if c.Plan.Rung == plan.Runtime {
+		if err := h.ahead(); err != nil {
+			return Result{}, err
+		}
 		waiting, err := h.commands(ctx, c.Plan.Commands)
 		if err == nil {
 			h.current = hash
@@ -119,17 +122,17 @@ func (h *HAProxy) Check(ctx context.Context, out render.Output, want *Sections) 
 	h.mu.Lock()
 	known := h.binds
 	h.mu.Unlock()
-	_, err := h.check(ctx, out, want, known)
+	_, err := h.check(ctx, out, want, known, 0)
 	return err
 }
 
-func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, known []string) ([]string, error) {
+func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, known []string, nice int) ([]string, error) {
 	binds, err := checkStructure(out.Config, want)
 	if err != nil {
 		return nil, err
 	}
 	if !h.opt.SkipCheck {
-		if err := h.opt.Binary.Check(ctx, h.opt.Paths, out, h.opt.CheckTimeout); err != nil {
+		if err := h.opt.Binary.verify(ctx, h.opt.Paths, out, h.opt.CheckTimeout, nice); err != nil {
 			return nil, err
 		}
 	}
@@ -146,7 +149,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 	if c.Checked {
 		binds, err = checkStructure(c.Output.Config, c.Sections)
 	} else {
-		binds, err = h.check(ctx, c.Output, c.Sections, h.binds)
+		binds, err = h.check(ctx, c.Output, c.Sections, h.binds, 0)
 	}
 	if err != nil {
 		return err
@@ -190,7 +193,7 @@ func (h *HAProxy) Persist(ctx context.Context, out render.Output, want *Sections
 	h.mu.Lock()
 	known := h.binds
 	h.mu.Unlock()
-	if _, err := h.check(ctx, out, want, known); err != nil {
+	if _, err := h.check(ctx, out, want, known, background); err != nil {
 		return fmt.Errorf("write files after runtime changes: %w", err)
 	}
 	h.mu.Lock()

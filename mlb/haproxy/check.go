@@ -10,12 +10,22 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"berth/mlb/render"
 )
 
 // Check lets HAProxy validate out ("haproxy -c") without touching anything in place. A *CheckError carries what HAProxy
 // complained about; any other error means that the check itself did not work. It takes at most timeout.
 func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout time.Duration) error {
+	return b.verify(ctx, p, out, timeout, 0)
+}
+
+// background is how nice a check is that nobody waits for: it takes as long as there are backends, and changes that come
+// meanwhile go first.
+const background = 10
+
+func (b *Binary) verify(ctx context.Context, p Paths, out render.Output, timeout time.Duration, nice int) error {
 	if err := p.make(); err != nil {
 		return err
 	}
@@ -31,7 +41,16 @@ func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout 
 	c := exec.CommandContext(ctx, b.Path, "-c", "-f", filepath.Join(dir, configName))
 	c.Dir = dir
 	c.WaitDelay = time.Second
-	text, err := c.CombinedOutput()
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
+	err = c.Start()
+	if err == nil {
+		if nice > 0 {
+			_ = unix.Setpriority(unix.PRIO_PROCESS, c.Process.Pid, nice) // a courtesy
+		}
+		err = c.Wait()
+	}
+	text := said.Bytes()
 	if err == nil {
 		return nil
 	}
