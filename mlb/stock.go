@@ -42,7 +42,10 @@ type stock struct {
 func (l *LB) propose(a *attempt, set *templateSet) (plan.Plan, []model.Problem) {
 	s := &l.stock
 	if !s.layout.Empty() && l.state.Output != nil && l.candidate == nil && l.force == "" {
-		claims, ok := spare.Claim(a.model, l.state.Model, s.claims, s.layout, set.renderer.FitsSpare)
+		fits := func(svc *model.Service) bool {
+			return set.renderer.FitsSpare(svc) && !isGroup(a.snapshot.Apps, svc.App)
+		}
+		claims, ok := spare.Claim(a.model, l.state.Model, s.claims, s.layout, fits)
 		if ok {
 			found := l.render(a, set, claims, s.layout)
 			if p := l.plan(a); p.Rung != plan.Reload {
@@ -52,6 +55,17 @@ func (l *LB) propose(a *attempt, set *templateSet) (plan.Plan, []model.Problem) 
 	}
 	found := l.render(a, set, nil, s.next(a, set))
 	return l.plan(a), found
+}
+
+// isGroup says whether id is that of a deployment group: whoever deploys by it (marathon-lb's zdd) looks for its backend by
+// name, so it needs its own at once.
+func isGroup(apps []*api.AppInfo, id string) bool {
+	for _, a := range apps {
+		if g, ok := a.Labels["HAPROXY_DEPLOYMENT_GROUP"]; ok && "/"+strings.TrimPrefix(g, "/") == id {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *LB) render(a *attempt, set *templateSet, claims spare.Claims, layout spare.Layout) []model.Problem {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,31 +20,54 @@ const benchAddress = "127.77.0.1"
 // fleet is a load balancer with many apps.
 type fleet struct {
 	*lab
-	client *http.Client
-	old    *httptest.Server
-	fresh  *httptest.Server
+	address string
+	next    int // a service port for a new app
+	client  *http.Client
+	old     *httptest.Server
+	fresh   *httptest.Server
 }
 
-const firstPort = 10000
+// openPorts are n service ports that nobody on this machine listens on, whatever the address.
+func openPorts(b *testing.B, n int) []int {
+	var list []int
+	for p := 10000; p < 32000 && len(list) < n; p++ {
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", p))
+		if err == nil {
+			_ = l.Close()
+			list = append(list, p)
+		}
+	}
+	if len(list) < n {
+		b.Fatalf("%d free ports, want %d", len(list), n)
+	}
+	return list
+}
 
 // newFleet starts n apps with two tasks and a virtual host each, and keeps spare backends in store.
-func newFleet(b *testing.B, n, spares int) *fleet {
+func newFleet(b *testing.B, n, spares int) *fleet { return newFleetAt(b, benchAddress, n, spares) }
+
+func newFleetAt(b *testing.B, address string, n, spares int) *fleet {
 	l := newLab(b)
-	l.c.BindAddress, l.c.HTTPPort, l.c.HTTPSPort, l.c.StatsPort, l.c.AppIDPort = benchAddress, 80, 443, 9090, 9091
+	l.statsAddress = address
+	l.c.BindAddress, l.c.HTTPPort, l.c.HTTPSPort, l.c.StatsPort, l.c.AppIDPort = address, 80, 443, 9090, 9091
 	l.c.LogLevel, l.c.SpareBackends = "error", spares
-	f := &fleet{lab: l, old: l.task("old"), fresh: l.task("fresh")}
+	f := &fleet{lab: l, address: address, old: l.task("old"), fresh: l.task("fresh")}
 	f.client = &http.Client{Timeout: 5 * time.Second}
 	b.Cleanup(f.client.CloseIdleConnections)
 	two := l.task("two")
 	apps := make([]*api.AppInfo, n)
+	ports := openPorts(b, n+1)
+	f.next = ports[n]
 	for i := range apps {
-		apps[i] = app(fmt.Sprintf("/load/app%05d", i), firstPort+i, http1(fmt.Sprintf("app%05d.test", i)), f.old, two)
+		apps[i] = app(fmt.Sprintf("/load/app%05d", i), ports[i], http1(fmt.Sprintf("app%05d.test", i)), f.old, two)
 	}
 	l.cluster.SetApps(apps...)
 	l.cluster.SetApp(f.one("one.test", f.old))
 	l.up()
-	l.statsAddress = benchAddress
 	f.routed(b, "one.test", "old")
+	if s := f.state(); s.Spare != nil {
+		f.next = s.Spare.Ports[0]
+	}
 	return f
 }
 
@@ -56,7 +80,7 @@ func (f *fleet) one(hosts string, servers ...*httptest.Server) *api.AppInfo {
 func (f *fleet) routed(b *testing.B, host, want string) {
 	// The pause leaves the processors to what is measured; it is small against the result.
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(500 * time.Microsecond) {
-		rq, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+benchAddress+"/", nil)
+		rq, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+f.address+"/", nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -127,7 +151,7 @@ func BenchmarkRouted(b *testing.B) {
 			b.Run(fmt.Sprintf("app/spares=%d/apps=%d", spares, n), func(b *testing.B) {
 				f := newFleet(b, n, spares)
 				f.measure(b, count, func(i int) (string, string) {
-					f.cluster.SetApp(app("/new", firstPort+n, http1(fmt.Sprintf("new%d.test", i)), f.old))
+					f.cluster.SetApp(app("/new", f.next, http1(fmt.Sprintf("new%d.test", i)), f.old))
 					return fmt.Sprintf("new%d.test", i), "old"
 				}, func(int) { f.cluster.RemoveApp("/new") })
 			})
