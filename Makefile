@@ -66,8 +66,9 @@ e2e: ## whole programs with real HAProxy and, where an engine answers, real Dock
 		$(GO) test -tags e2e -count=1 -timeout 15m ./e2e/...; \
 	else echo "no e2e folder"; fi
 
-bench: ## benchmarks; BENCH selects by regular expression
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+bench: ## benchmarks; BENCH selects by regular expression. Figures and ratios: docs/performance.md
+	@scripts/install-deps --try haproxy wrk
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
 
 demo: build ## the six apps step by step on this machine, no Docker needed; ONCE=1 ends by itself
 	@scripts/install-deps haproxy curl

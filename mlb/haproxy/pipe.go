@@ -95,6 +95,8 @@ var ordinary = []string{
 // levelOf grades a line. An operator who reads warnings should find only what may want a hand.
 func levelOf(line string) slog.Level {
 	switch {
+	case strings.Contains(line, "'server "+probe+"'"): // the answer to AddsCookies, whichever it is
+		return slog.LevelDebug
 	case strings.HasPrefix(line, "[ALERT]"):
 		return slog.LevelError
 	case strings.HasPrefix(line, "[NOTICE]"), strings.HasPrefix(line, "[DIAG]"),

@@ -206,7 +206,7 @@ func ask(port int, path, host string) (int, string, error) {
 }
 
 func askAt(address string, port int, path, host string) (int, string, error) {
-	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	c := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	rq, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://%s:%d%s", address, port, path), nil)
 	if err != nil {
 		return 0, "", err
