@@ -16,13 +16,12 @@ import (
 
 // metrics are mlb's own; HAProxy has its exporter on the statistics port.
 type metrics struct {
-	registry     *prometheus.Registry
-	changes      *prometheus.CounterVec
-	reloads      *prometheus.CounterVec
-	failures     prometheus.Counter
-	commands     prometheus.Counter
-	certificates prometheus.Counter
-	duration     *prometheus.HistogramVec
+	registry *prometheus.Registry
+	changes  *prometheus.CounterVec
+	reloads  *prometheus.CounterVec
+	failures prometheus.Counter
+	commands prometheus.Counter
+	duration *prometheus.HistogramVec
 }
 
 func newMetrics(l *LB) *metrics {
@@ -36,8 +35,6 @@ func newMetrics(l *LB) *metrics {
 			Help: "Tries after which HAProxy kept its old configuration."}),
 		commands: prometheus.NewCounter(prometheus.CounterOpts{Name: "mlb_runtime_commands_total",
 			Help: "Commands sent over the Runtime API."}),
-		certificates: prometheus.NewCounter(prometheus.CounterOpts{Name: "mlb_certificate_changes_total",
-			Help: "Certificates whose content was changed without a reload."}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "mlb_apply_duration_seconds",
 			Help:    "Time from a snapshot to HAProxy doing it.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}, []string{"rung"}),
@@ -45,7 +42,7 @@ func newMetrics(l *LB) *metrics {
 	for _, r := range []plan.Rung{plan.None, plan.Runtime, plan.Reload} {
 		m.changes.WithLabelValues(r.String())
 	}
-	m.registry.MustRegister(m.changes, m.reloads, m.failures, m.commands, m.certificates, m.duration, &collector{l})
+	m.registry.MustRegister(m.changes, m.reloads, m.failures, m.commands, m.duration, &collector{l})
 	return m
 }
 
@@ -84,7 +81,7 @@ func reasonClass(reasons []string) string {
 	r := reasons[0]
 	for _, c := range []struct{ word, class string }{
 		{"haproxy starts", "start"}, {"nothing is known", "start"}, {"runtime commands failed", "runtime failed"},
-		{"started again", "restarted"}, {"not valid", "repair"}, {"certificate", "certificate"}, {"backend", "backend"}, {"frontend", "frontend"},
+		{"started again", "restarted"}, {"not valid", "repair"}, {"backend", "backend"}, {"frontend", "frontend"},
 		{"server", "server"}, {"users", "users"}, {"global", "template"}, {"defaults", "template"}, {"listen", "template"},
 	} {
 		if strings.Contains(r, c.word) {

@@ -27,7 +27,6 @@ type Proxy interface {
 	Check(ctx context.Context, out render.Output, want *haproxy.Sections) error
 	Apply(ctx context.Context, c haproxy.Change) (haproxy.Result, error)
 	Persist(ctx context.Context, out render.Output, want *haproxy.Sections) error
-	SetCertificate(ctx context.Context, path string, data []byte) error
 	AddsCookies(ctx context.Context) bool
 	Retry(ctx context.Context, commands []plan.Command) ([]plan.Command, error)
 	Reload(ctx context.Context, maps []string) error
@@ -53,7 +52,6 @@ type Options struct {
 	RetryInterval time.Duration // longest wait before a failed change is tried again; 10 s when 0
 	MaxRetries    int           // how often it is tried again until something changes; -1 for ever
 	StaleAfter    time.Duration // not ready when the state was last known to be current that long ago; 10 min when 0
-	CertPoll      time.Duration // how often certificates are looked at; 1 s when 0
 	DrainPoll     time.Duration // how often sessions of draining tasks are counted; 200 ms when 0
 
 	Log *slog.Logger // nil discards
@@ -66,7 +64,6 @@ type LB struct {
 	metrics *metrics
 	drain   *drainer
 	files   *persister
-	certs   *certWatch
 
 	wake  chan struct{}
 	hup   chan chan error
@@ -100,7 +97,6 @@ func New(opt Options) *LB {
 	}
 	def(&opt.RetryInterval, 10*time.Second)
 	def(&opt.StaleAfter, 10*time.Minute)
-	def(&opt.CertPoll, time.Second)
 	def(&opt.DrainPoll, 200*time.Millisecond)
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -115,7 +111,6 @@ func New(opt Options) *LB {
 	l.metrics = newMetrics(l)
 	l.drain = newDrainer(l)
 	l.files = newPersister(l)
-	l.certs = newCertWatch(opt.Render.Certificates)
 	l.stock.opt = opt.Spare
 	l.templates = newTemplateSet(opt.Render, nil)
 	return l
@@ -132,7 +127,6 @@ func (l *LB) Run(ctx context.Context) error {
 	group.Go(func() { l.follow(ctx) })
 	group.Go(func() { l.drain.run(ctx) })
 	group.Go(func() { l.files.run(ctx) })
-	group.Go(func() { l.certs.run(ctx, l.opt.CertPoll) })
 	if l.opt.TemplateDir != "" {
 		group.Go(func() { l.watchTemplates(ctx) })
 	}
@@ -157,8 +151,6 @@ func (l *LB) loop(ctx context.Context) error {
 			l.restarted(ctx)
 		case failed := <-l.files.failed:
 			l.unwritten(ctx, failed)
-		case changes := <-l.certs.changed:
-			l.certificates(ctx, changes)
 		case <-l.retry.C:
 			l.step(ctx)
 		case <-leftovers.C:

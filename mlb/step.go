@@ -69,8 +69,7 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 		}
 		a.model = substitute(a.built, l.state.Model, l.guiltyApps())
 		p, found := l.propose(a, set)
-		result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections,
-			Force: l.force != ""})
+		result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
 		var refused *haproxy.CheckError
 		if err == nil || !errors.As(err, &refused) || round == rounds {
 			a.problems = append(a.problems, found...)
@@ -101,7 +100,6 @@ func (l *LB) applied(ctx context.Context, a *attempt, p plan.Plan, r haproxy.Res
 	l.state = plan.State{Model: a.model, Output: a.out, Leftover: leftover}
 	l.force, l.failures = "", 0
 	if first || r.Rung == plan.Reload {
-		l.certs.set(a.model)
 		l.cookies = l.opt.Proxy.AddsCookies(ctx)
 	}
 	l.stock.keep(a)

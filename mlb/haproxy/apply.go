@@ -15,8 +15,6 @@ type Change struct {
 	Plan   plan.Plan
 	// Sections the configuration must and may have; nil allows any.
 	Sections *Sections
-	// Force reloads even if this very output runs: something that it names has changed.
-	Force bool
 	// Checked says that Check has passed on this very output.
 	Checked bool
 }
@@ -53,7 +51,7 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 		err := h.replaceWith(ctx, c, hash, func() error { return h.launch(ctx) })
 		return Result{Rung: plan.Reload, Reasons: []string{"haproxy starts"}}, err
 	}
-	if h.current == hash && !c.Force {
+	if h.current == hash {
 		return Result{Rung: plan.None}, nil
 	}
 	if c.Plan.Rung == plan.None { // what differs is nothing to HAProxy: comments, order
@@ -62,9 +60,6 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 	}
 	reasons := c.Plan.Reasons
 	if c.Plan.Rung == plan.Runtime {
-		if err := h.ahead(); err != nil {
-			return Result{}, err
-		}
 		waiting, err := h.commands(ctx, c.Plan.Commands)
 		if err == nil {
 			h.current = hash

@@ -36,30 +36,3 @@ func TestManyServersComeAndGoInOnePlan(t *testing.T) {
 		t.Fatalf("two servers in use: %+v, %v: want both to wait", r, err)
 	}
 }
-
-func TestWhoTakesOverBeforeFilesAreWrittenDoesNotBelieveThem(t *testing.T) {
-	b := newBench(t)
-	one := b.output("one")
-	b.mustReload(one)
-	commands := []plan.Command{{Line: "set server app_1/s1 weight 3"}}
-	next := b.output("two")
-	if _, err := b.Apply(t.Context(), Change{Output: next, Plan: plan.Plan{Rung: plan.Runtime, Commands: commands}}); err != nil {
-		t.Fatal(err)
-	}
-	adopt := func() string {
-		t.Helper()
-		b.abandon()
-		b.open()
-		if !b.Adopt(t.Context(), []string{"domain2backend.map"}) {
-			t.Fatal("nothing to take over")
-		}
-		return b.Current()
-	}
-	if got := adopt(); got != "" {
-		t.Errorf("taken over as %q although the files are behind", got)
-	}
-	b.mustReload(next)
-	if got := adopt(); got != Hash(next) {
-		t.Errorf("taken over as %q, want %q", got, Hash(next))
-	}
-}

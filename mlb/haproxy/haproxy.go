@@ -43,7 +43,6 @@ type HAProxy struct {
 	current  string    // hash of what it does by now, Runtime API changes included
 	binds    []string  // addresses bound by it
 	good     state     // what is on disk
-	noted    string    // record.Current on disk
 	restarts uint64
 }
 

@@ -31,21 +31,6 @@ func (p Paths) writeRecord(r record) error {
 	return nil
 }
 
-// writeRecordFast replaces the record without waiting for the disk: a machine that crashes leaves no HAProxy to take over.
-func (p Paths) writeRecordFast(r record) error {
-	data, err := json.Marshal(r)
-	if err == nil {
-		err = os.WriteFile(p.Record+".next", append(data, '\n'), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(p.Record+".next", p.Record)
-	}
-	if err != nil {
-		return fmt.Errorf("note the running haproxy: %w", err)
-	}
-	return nil
-}
-
 // readRecord returns the zero record when there is none or it is damaged.
 func (p Paths) readRecord() record {
 	var r record

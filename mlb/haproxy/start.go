@@ -67,7 +67,7 @@ func (h *HAProxy) adopt(ctx context.Context) bool {
 	h.running, h.master, h.loaded, h.current = true, master, info.Marker, ""
 	if note.Master == master.pid && note.Started == master.started && note.Worker == info.PID &&
 		note.Loaded == info.Marker {
-		h.current, h.noted = note.Current, note.Current
+		h.current = note.Current
 	}
 	h.see(procs)
 	return true
@@ -170,22 +170,9 @@ func (h *HAProxy) ready(ctx context.Context, master process) (Info, error) {
 
 // note writes the record.
 func (h *HAProxy) note(worker int) error {
-	h.noted = h.current
 	return h.opt.Paths.writeRecord(record{
 		Master: h.master.pid, Started: h.master.started, Worker: worker, Loaded: h.loaded, Current: h.current,
 	})
-}
-
-// ahead notes that HAProxy is about to do something that the files in place do not say: an mlb that takes over now must not
-// believe them. Persist takes the note back.
-func (h *HAProxy) ahead() error {
-	if h.noted == "" {
-		return nil
-	}
-	r := h.opt.Paths.readRecord()
-	r.Current = ""
-	h.noted = ""
-	return h.opt.Paths.writeRecordFast(r)
 }
 
 // revive starts HAProxy again after its master ended. Workers that outlived the master are told to finish: new ones take
