@@ -84,3 +84,20 @@ func (c *cluster) deployUnchecked(a app) {
 		return expect(v.TasksRunning == a["instances"].(int), "%d running", v.TasksRunning)
 	})
 }
+
+// Rules that an app puts into the frontends all apps share do not reach the others' hosts.
+func TestRulesOfOneAppDoNotReachOthers(t *testing.T) {
+	c := newCluster(t, "process")
+	cheap := app{"cpus": 0.001, "mem": 1, "healthChecks": []app{}}
+	c.must("POST", "/v2/apps", hello("/good", 1, external("HAPROXY_0_VHOST", "good.test"), cheap))
+	c.must("POST", "/v2/apps", hello("/evil", 1, external("HAPROXY_0_VHOST", "evil.test", "HAPROXY_0_HTTP_FRONTEND_ACL",
+		"  acl all always_true\n  http-request deny deny_status 410 if all\n  use_backend {backend} if all\n"), cheap))
+	eventually(t, 15*time.Second, "the rule is in force for its own host", func() error {
+		code, _, err := get(c.front("/"), "evil.test")
+		if err != nil {
+			return err
+		}
+		return expect(code == 410, "status %d", code)
+	})
+	c.answers(c.front("/"), "good.test", "/good")
+}

@@ -84,6 +84,8 @@ type fakeProxy struct {
 	restarted chan struct{}
 }
 
+func (p *fakeProxy) AddsCookies(context.Context) bool { return true }
+
 func (p *fakeProxy) verdict(out render.Output) error {
 	section := ""
 	for line := range strings.Lines(string(out.Config)) {

@@ -102,7 +102,9 @@ var (
 		[]string{"severity"}, nil)
 	descServices = prometheus.NewDesc("mlb_services", "Services in HAProxy.", nil, nil)
 	descServers  = prometheus.NewDesc("mlb_servers", "Servers in HAProxy.", nil, nil)
-	descOld      = prometheus.NewDesc("mlb_haproxy_old_workers",
+	descSpare    = prometheus.NewDesc("mlb_spare_backends", "Backends kept in store for new apps, by state: free or claimed.",
+		[]string{"state"}, nil)
+	descOld = prometheus.NewDesc("mlb_haproxy_old_workers",
 		"Workers of earlier configurations that finish their connections.", nil, nil)
 	descRestarts = prometheus.NewDesc("mlb_haproxy_restarts_total", "How often HAProxy had died and was started again.",
 		nil, nil)
@@ -113,7 +115,7 @@ var (
 )
 
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descReady, descLast, descProblems, descServices, descServers, descOld, descRestarts,
+	for _, d := range []*prometheus.Desc{descReady, descLast, descProblems, descServices, descServers, descSpare, descOld, descRestarts,
 		descConnected, descSync, descReconnects, descDisk} {
 		ch <- d
 	}
@@ -135,6 +137,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(descServices, float64(s.Services))
 	gauge(descServers, float64(s.Servers))
+	if s.Spare != nil {
+		gauge(descSpare, float64(len(s.Spare.Claimed)), "claimed")
+		gauge(descSpare, float64(s.Spare.Backends-len(s.Spare.Claimed)), "free")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if procs, err := c.l.opt.Proxy.Procs(ctx); err == nil {

@@ -29,6 +29,7 @@ type Proxy interface {
 	Apply(ctx context.Context, c haproxy.Change) (haproxy.Result, error)
 	Persist(ctx context.Context, out render.Output, want *haproxy.Sections) error
 	Send(ctx context.Context, commands []plan.Command) ([]plan.Command, error)
+	AddsCookies(ctx context.Context) bool
 	Reload(ctx context.Context, maps []string) error
 	Restarted() <-chan struct{}
 	Current() string
@@ -44,6 +45,7 @@ type Options struct {
 	Proxy  Proxy
 	Model  model.Options
 	Render render.Options // without overrides of files and environment
+	Spare  SpareOptions   // what is kept in store for apps to come
 
 	TemplateDir string            // watched for templates; "" for none
 	Environment map[string]string // templates by name, over those of files
@@ -80,9 +82,11 @@ type LB struct {
 	held      map[string]*unbound // by service name
 	guilty    map[string]verdict
 	tried     *client.Snapshot // in the last attempt
-	state     plan.State       // what HAProxy does
-	force     string           // reason for a reload whatever the plan says
-	failures  int              // in a row
+	state     plan.State       // what HAProxy does; its model is without what is kept in store
+	stock     stock
+	cookies   bool   // see plan.Options, of the worker that runs
+	force     string // reason for a reload whatever the plan says
+	failures  int    // in a row
 	retry     *time.Timer
 
 	mu       sync.Mutex
@@ -117,6 +121,7 @@ func New(opt Options) *LB {
 	l.metrics = newMetrics(l)
 	l.drain = newDrainer(l)
 	l.files = newPersister(l)
+	l.stock.opt = opt.Spare
 	l.templates = newTemplateSet(l.opt.Render, nil)
 	return l
 }
@@ -262,7 +267,8 @@ func (l *LB) reload(ctx context.Context) error {
 	return nil
 }
 
-var mapNames = []string{render.AppMap, render.CertList, render.DomainMap, render.PathMap, render.RedirectMap}
+var mapNames = []string{render.AppMap, render.CertList, render.DomainMap, render.PathMap, render.PortMap,
+	render.RedirectMap, render.CheckMap}
 
 // MapNames are the files that belong to a configuration.
 func MapNames() []string { return mapNames }

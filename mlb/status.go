@@ -30,6 +30,8 @@ type Status struct {
 	Failures   uint64            `json:"failures"`
 	Restarts   uint64            `json:"restarts"` // of HAProxy, because it had died
 
+	Spare *SpareStatus `json:"spare,omitempty"` // what is kept in store
+
 	Watch WatchStatus `json:"watch"`
 
 	problems         []model.Problem
@@ -136,6 +138,7 @@ func (l *LB) succeeded(a *attempt, p plan.Plan, r haproxy.Result, took time.Dura
 	s := &l.status
 	s.Index, s.Apps, s.Services, s.Servers = a.snapshot.Index, len(a.snapshot.Apps), len(a.model.Services), servers
 	s.LastSuccess, s.Failing, s.LastError = now, false, ""
+	s.Spare = l.stock.status()
 	if s.Changes == nil {
 		s.Changes = map[string]uint64{}
 	}

@@ -11,6 +11,7 @@ import (
 	"berth/mlb/model"
 	"berth/mlb/plan"
 	"berth/mlb/render"
+	"berth/mlb/spare"
 	"berth/orchestrator/client"
 )
 
@@ -19,6 +20,10 @@ type attempt struct {
 	snapshot *client.Snapshot
 	built    *model.Model // what the apps ask for
 	model    *model.Model // without what HAProxy refuses
+	served   *model.Model // with what is kept in store, and by the names that services have for now
+	claims   spare.Claims
+	layout   spare.Layout
+	reserved map[int]string // ports of mlb's own
 	out      *render.Output
 	problems []model.Problem // of the snapshot, the labels and the templates
 	sections *haproxy.Sections
@@ -35,7 +40,7 @@ func (l *LB) step(ctx context.Context) {
 	}
 	l.retry.Stop()
 	began := time.Now()
-	a := &attempt{snapshot: snap}
+	a := &attempt{snapshot: snap, reserved: l.opt.Model.Reserved}
 	a.built, a.problems = l.builder.Build(snap.Apps)
 	for id, reason := range snap.Problems {
 		a.problems = append(a.problems, model.Problem{App: id, Reason: reason, Severity: model.SeverityError})
@@ -66,9 +71,11 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 			set = l.candidate
 		}
 		a.model = l.withoutPorts(substitute(a.built, l.state.Model, l.guiltyApps()))
-		out, found := set.renderer.Render(a.model)
-		a.out, a.sections = out, set.sections(out)
-		result, p, err := l.apply(ctx, a)
+		p, found := l.propose(a, set)
+		if p.Rung == plan.Reload {
+			a.certs = certs.Scan(certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) }))
+		}
+		result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
 		var refused *haproxy.CheckError
 		if err == nil || !errors.As(err, &refused) || round == rounds {
 			a.problems = append(a.problems, found...)
@@ -78,6 +85,10 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 			return result, p, err
 		}
 		if l.standIns(a) {
+			continue
+		}
+		if l.stock.refused(a, refused) {
+			l.log.Warn("ports in store", "err", refused)
 			continue
 		}
 		if l.candidate != nil && l.templatesToBlame(ctx, a) {
@@ -91,20 +102,6 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 	}
 }
 
-// apply hands the plan to HAProxy.
-func (l *LB) apply(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, error) {
-	to := plan.State{Model: a.model, Output: a.out}
-	p := plan.Make(l.state, to, plan.Options{HAProxy: l.opt.Render.HAProxy, MapDir: l.opt.Render.MapDir})
-	if l.force != "" {
-		p = plan.Plan{Rung: plan.Reload, Reasons: append([]string{l.force}, p.Reasons...)}
-	}
-	if p.Rung == plan.Reload {
-		a.certs = certs.Scan(certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) }))
-	}
-	result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
-	return result, p, err
-}
-
 // applied takes note of success and tells everyone.
 func (l *LB) applied(ctx context.Context, a *attempt, p plan.Plan, r haproxy.Result, took time.Duration) {
 	leftover := l.leftover(a.out, r)
@@ -113,8 +110,10 @@ func (l *LB) applied(ctx context.Context, a *attempt, p plan.Plan, r haproxy.Res
 	l.force, l.failures = "", 0
 	if first || r.Rung == plan.Reload {
 		l.noteCertificates(ctx, a)
+		l.cookies = l.opt.Proxy.AddsCookies(ctx)
 	}
-	l.drain.set(a.snapshot.Index, a.model)
+	l.stock.keep(a)
+	l.drain.set(a.snapshot.Index, a.served)
 	if r.Pending {
 		l.files.put(*a.out, a.sections)
 	}

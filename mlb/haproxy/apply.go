@@ -128,17 +128,17 @@ func (h *HAProxy) Check(ctx context.Context, out render.Output, want *Sections) 
 	h.mu.Lock()
 	known := h.binds
 	h.mu.Unlock()
-	_, err := h.check(ctx, out, want, known)
+	_, err := h.check(ctx, out, want, known, 0)
 	return err
 }
 
-func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, known []string) ([]string, error) {
+func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, known []string, nice int) ([]string, error) {
 	binds, err := checkStructure(out.Config, want)
 	if err != nil {
 		return nil, err
 	}
 	if !h.opt.SkipCheck {
-		if err := h.opt.Binary.Check(ctx, h.opt.Paths, out, h.opt.CheckTimeout); err != nil {
+		if err := h.opt.Binary.verify(ctx, h.opt.Paths, out, h.opt.CheckTimeout, nice); err != nil {
 			return nil, err
 		}
 	}
@@ -155,7 +155,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 	if c.Checked {
 		binds, err = checkStructure(c.Output.Config, c.Sections)
 	} else {
-		binds, err = h.check(ctx, c.Output, c.Sections, h.binds)
+		binds, err = h.check(ctx, c.Output, c.Sections, h.binds, 0)
 	}
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func (h *HAProxy) Persist(ctx context.Context, out render.Output, want *Sections
 	h.mu.Lock()
 	known := h.binds
 	h.mu.Unlock()
-	if _, err := h.check(ctx, out, want, known); err != nil {
+	if _, err := h.check(ctx, out, want, known, background); err != nil {
 		return fmt.Errorf("write files after runtime changes: %w", err)
 	}
 	h.mu.Lock()

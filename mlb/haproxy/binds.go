@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -15,12 +17,14 @@ import (
 func busy(ctx context.Context, binds, bound []string) []string {
 	known := make(map[string]bool, len(bound))
 	for _, b := range bound {
-		known[b] = true
+		for _, address := range addresses(b) {
+			known[address] = true
+		}
 	}
 	var taken []string
 	for _, list := range binds {
-		for _, address := range strings.Split(list, ",") {
-			if known[list] || !listensTCP(address) {
+		for _, address := range addresses(list) {
+			if known[address] || !listensTCP(address) {
 				continue
 			}
 			var lc net.ListenConfig
@@ -40,12 +44,36 @@ func busy(ctx context.Context, binds, bound []string) []string {
 	return taken
 }
 
+// addresses takes the word after "bind" apart: a list of addresses, each of which may end in a range of ports.
+func addresses(word string) []string {
+	var all []string
+	for one := range strings.SplitSeq(word, ",") {
+		at := strings.LastIndexByte(one, ':')
+		from, to, ok := strings.Cut(one[at+1:], "-")
+		low, err := strconv.Atoi(from)
+		high, err2 := strconv.Atoi(to)
+		if !ok || at < 0 || err != nil || err2 != nil || low < 1 || high > 65535 {
+			all = append(all, one)
+			continue
+		}
+		for p := low; p <= high; p++ {
+			all = append(all, one[:at+1]+strconv.Itoa(p))
+		}
+	}
+	return all
+}
+
 func listensTCP(address string) bool {
 	host, port, err := net.SplitHostPort(strings.TrimPrefix(address, "*"))
 	if err != nil || strings.ContainsAny(port, "-$\"") || port == "0" {
 		return false
 	}
 	return host == "" || net.ParseIP(host) != nil
+}
+
+// wants says whether the word after "bind" holds the address, which has lost its asterisk.
+func wants(word, address string) bool {
+	return slices.ContainsFunc(addresses(word), func(a string) bool { return strings.TrimPrefix(a, "*") == address })
 }
 
 // busyReasons words what busy found, with the section that wanted the address.
@@ -57,7 +85,7 @@ func busyReasons(config []byte, taken []string) []Reason {
 		for line := range bytes.Lines(config) {
 			n++
 			f := bytes.Fields(line)
-			if len(f) > 1 && string(f[0]) == "bind" && strings.HasSuffix(string(f[1]), address) {
+			if len(f) > 1 && string(f[0]) == "bind" && wants(string(f[1]), address) {
 				r.Line = n
 				break
 			}

@@ -18,6 +18,14 @@ import (
 // Check lets HAProxy validate out ("haproxy -c") without touching anything in place. A *CheckError carries what HAProxy
 // complained about; any other error means that the check itself did not work. It takes at most timeout.
 func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout time.Duration) error {
+	return b.verify(ctx, p, out, timeout, 0)
+}
+
+// background is how nice a check is that nobody waits for: it takes as long as there are backends, and changes that come
+// meanwhile go first.
+const background = 10
+
+func (b *Binary) verify(ctx context.Context, p Paths, out render.Output, timeout time.Duration, nice int) error {
 	if err := p.make(); err != nil {
 		return err
 	}
@@ -34,7 +42,7 @@ func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout 
 	c.Env = environment()
 	c.Dir = dir
 	c.WaitDelay = time.Second
-	text, err := combined(c)
+	text, err := combined(c, nice)
 	if err == nil {
 		return nil
 	}
@@ -55,13 +63,15 @@ func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout 
 }
 
 // combined runs a command below the priority of everything else: HAProxy itself may need the processor.
-func combined(c *exec.Cmd) ([]byte, error) {
+func combined(c *exec.Cmd, nice int) ([]byte, error) {
 	var text bytes.Buffer
 	c.Stdout, c.Stderr = &text, &text
 	if err := c.Start(); err != nil {
 		return nil, err
 	}
-	_ = unix.Setpriority(unix.PRIO_PROCESS, c.Process.Pid, 10)
+	if nice > 0 {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, c.Process.Pid, nice) // a courtesy
+	}
 	err := c.Wait()
 	return text.Bytes(), err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"berth/mlb/plan"
@@ -37,6 +38,10 @@ func (s *sockets) send(ctx context.Context, commands []plan.Command) (waiting []
 	return waiting, nil
 }
 
+// deletes says whether a command is a "del server". Those travel by themselves: HAProxy 2.6 ends their answer without an
+// empty line, so that the answer to whatever follows could not be told apart.
+func deletes(c plan.Command) bool { return strings.HasPrefix(c.Line, "del server ") }
+
 // lines groups commands that travel together. A payload ends a line, so such a command goes last; "prepare map" goes last,
 // too, because its answer is needed in the next one.
 func lines(commands []plan.Command) [][]plan.Command {
@@ -50,7 +55,7 @@ func lines(commands []plan.Command) [][]plan.Command {
 	}
 	for _, c := range commands {
 		n := len(c.Line) + len(c.Payload) + 4
-		if size+n > maxLine {
+		if size+n > maxLine || len(line) > 0 && deletes(line[0]) != deletes(c) {
 			flush()
 		}
 		line, size = append(line, c), size+n
@@ -81,6 +86,9 @@ func (s *sockets) sendLine(ctx context.Context, line []plan.Command, version *st
 		return nil, fmt.Errorf("send %d runtime commands: %w", len(line), err)
 	}
 	answers := splitAnswers(text)
+	if deletes(line[0]) {
+		answers = nonEmpty(text)
+	}
 	if len(answers) == 0 || answers[0] != "[6]: admin" {
 		return nil, &CommandError{level, text}
 	}
@@ -128,6 +136,11 @@ func splitAnswers(text string) []string {
 		all, current = append(all, strings.Join(current, "\n")), nil
 	}
 	return all
+}
+
+// nonEmpty lists the lines that say something: the answers to commands that always answer with one line.
+func nonEmpty(text string) []string {
+	return slices.DeleteFunc(strings.Split(text, "\n"), func(l string) bool { return strings.TrimSpace(l) == "" })
 }
 
 var (

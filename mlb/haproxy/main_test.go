@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // binary finds the real HAProxy, that of BERTH_HAPROXY if this is set; without one the test is skipped, but not where the variable CI is set.
-func binary(t *testing.T) *Binary {
+func binary(t testing.TB) *Binary {
 	t.Helper()
 	b, err := Find(t.Context(), os.Getenv("BERTH_HAPROXY"))
 	if err != nil {
@@ -40,7 +40,7 @@ func binary(t *testing.T) *Binary {
 // bench is a HAProxy in a directory of its own with a backend server behind it.
 type bench struct {
 	*HAProxy
-	t            *testing.T
+	t            testing.TB
 	opt          Options
 	port, second int // of the frontends
 	back         *httptest.Server
@@ -69,7 +69,7 @@ func (l *logText) String() string {
 }
 
 // shortDir is a temporary directory with a path short enough for sockets.
-func shortDir(t *testing.T) string {
+func shortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mlb")
 	if err != nil {
@@ -79,7 +79,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -89,7 +89,7 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	dir := shortDir(t)
 	paths, err := NewPaths(dir+"/haproxy.cfg", dir+"/run")
@@ -166,7 +166,7 @@ defaults
     timeout connect 1s
     timeout client 10s
     timeout server 10s
-frontend web
+frontend in
     bind 127.0.0.1:%d
     use_backend %%[req.hdr(host),lower,map(%s/domain2backend.map)]
     default_backend app_1

@@ -17,6 +17,7 @@ type Paths struct {
 
 	Stats  string // Runtime API of the current worker
 	Master string // CLI of the master
+	Spare  string // from the ports in store to their frontend, within HAProxy
 	Admin  string // mlb's own HTTP server, behind HAProxy's stats frontend
 	Log    string // named pipe that HAProxy's own messages go to
 	Record string // what the running HAProxy was told
@@ -90,6 +91,7 @@ func at(config, run string) Paths {
 	return Paths{
 		Config: config, Run: run, Stats: in("stats.sock"), Master: in("master.sock"), Admin: in("admin.sock"),
 		Log: in("haproxy.log"), Record: in("haproxy.json"), Doubt: in("haproxy.changing"), State: in("servers.state"), Lock: in("lock"),
+		Spare: in("spare.sock"),
 	}
 }
 

@@ -75,7 +75,7 @@ func (m *messages) take(line string) {
 	}
 	level := slog.LevelInfo
 	switch {
-	case routine.MatchString(line):
+	case routine.MatchString(line), strings.Contains(line, "'server "+probe+"'"): // the latter answers AddsCookies
 		level = slog.LevelDebug
 	case strings.HasPrefix(line, "[ALERT]"):
 		level = slog.LevelError

@@ -27,6 +27,23 @@ type Model struct {
 	Services []*Service  // by app id, then port
 	Hosts    []HostRoute // on ports 80 and 443; at most one for each (Host, Path); by host, then path
 	AppIDs   []AppRoute  // on the app id port; at most one for each app; by app id
+
+	Spare *Spare // what is kept in store for apps to come; nil for nothing
+}
+
+// Spare is what a load balancer keeps in store, so that new apps need no reload: backends without servers (services with
+// Spare set), and service ports that are open already and lead to the backend of whoever claims them.
+type Spare struct {
+	Ports []int // open ones, sorted
+	// Settled are the http services with a port of their own, sorted by port. While a worker takes over from another, it
+	// gets connections that came in on a port which was in store before.
+	Settled []PortRoute
+}
+
+// PortRoute leads from a service port to a backend.
+type PortRoute struct {
+	Port    int
+	Backend string
 }
 
 // Service is one (app, service port) pair: a frontend on the port and a backend, both called Name. Two models may share
@@ -64,6 +81,11 @@ type Service struct {
 	// Unbound is set when the service has no frontend on its port: another one was there first, or the certificate
 	// cannot be used. Its backend and routes exist all the same.
 	Unbound bool
+	// Spare is set for a backend kept in store. Proper is the name that the service which claimed it would have
+	// otherwise, "" while nobody has; the other fields are that service's.
+	Spare  bool
+	Proper string
+
 	// Created orders claims to one name or port: the older app wins (see Model.Hosts).
 	Created api.Timestamp
 

@@ -17,21 +17,17 @@ var dynamicKeywords = map[string]int{
 	"slowstart": 1, "sni": 1, "ssl": 0, "verify": 1, "verifyhost": 1, "ws": 1,
 }
 
-// cookieSince is the first HAProxy whose "add server" takes a cookie.
-var cookieSince = render.Version{Major: 3, Minor: 0}
-
 // cannotAdd says why a server of this backend cannot be added at run time, or "".
 func (d *diff) cannotAdd(f *render.Fragment, s server) string {
 	name := f.Service.Name
 	for options := s.options; len(options) > 0; {
 		word := options[0]
 		values, ok := dynamicKeywords[word]
-		if word == "cookie" && d.opt.HAProxy.AtLeast(cookieSince.Major, cookieSince.Minor) {
+		if word == "cookie" && d.opt.Cookies {
 			values, ok = 1, true
 		}
 		if !ok || len(options) <= values {
-			return fmt.Sprintf("server %s/%s is new, and HAProxy %s adds none with %s at run time", name, s.name,
-				d.opt.HAProxy, word)
+			return fmt.Sprintf("server %s/%s is new, and this HAProxy adds none with %s at run time", name, s.name, word)
 		}
 		options = options[1+values:]
 	}

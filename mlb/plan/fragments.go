@@ -26,9 +26,18 @@ func (d *diff) fragments(from, to []*render.Fragment) {
 	}
 }
 
+// order is that of the model: spare backends first, which are known by name whoever has claimed them.
 func order(a, b *render.Fragment) int {
-	return cmp.Or(cmp.Compare(a.Service.App, b.Service.App), cmp.Compare(a.Service.Port, b.Service.Port),
-		cmp.Compare(a.Service.Name, b.Service.Name))
+	x, y := a.Service, b.Service
+	switch {
+	case x.Spare && y.Spare:
+		return cmp.Compare(x.Name, y.Name)
+	case x.Spare:
+		return -1
+	case y.Spare:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Port, y.Port), cmp.Compare(x.Name, y.Name))
 }
 
 // fragment compares two texts of one service.

@@ -35,10 +35,16 @@ func (d *diff) maps(from, to []render.Map) {
 		was[m.Name] = m.Data
 	}
 	for _, m := range to {
-		if m.Name == render.CertList {
-			continue // see certList
-		}
-		if data, ok := was[m.Name]; ok && !bytes.Equal(data, m.Data) {
+		data, ok := was[m.Name]
+		switch {
+		case m.Name == render.CertList: // see certList
+		case !ok || bytes.Equal(data, m.Data):
+		case m.Name == render.CheckMap: // before the servers that are checked
+			late := d.changes
+			d.changes = nil
+			d.mapFile(path.Join(d.opt.MapDir, m.Name), entries(data), entries(m.Data))
+			d.checks, d.changes = d.changes, late
+		default:
 			d.mapFile(path.Join(d.opt.MapDir, m.Name), entries(data), entries(m.Data))
 		}
 	}

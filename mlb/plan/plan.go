@@ -8,6 +8,7 @@ package plan
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"berth/mlb/model"
@@ -83,8 +84,8 @@ type State struct {
 
 // Options say what the running HAProxy is able to do.
 type Options struct {
-	HAProxy render.Version // zero stands for render.Oldest
-	MapDir  string         // as in render.Options
+	Cookies bool   // servers added at run time may have a cookie (HAProxy 3.0 and later)
+	MapDir  string // as in render.Options
 }
 
 // maxReasons bounds the list of reasons; a first start has one for every backend.
@@ -99,9 +100,6 @@ func Make(from, to State, opt Options) Plan {
 	if from.Output == nil {
 		return Plan{Rung: Reload, Reasons: []string{"nothing is known of what is running"}}
 	}
-	if opt.HAProxy == (render.Version{}) {
-		opt.HAProxy = render.Oldest
-	}
 	d := &diff{opt: opt, leftover: from.Leftover}
 	for _, s := range to.Output.Shared {
 		d.defaultServer = d.defaultServer || hasDefaultServer(s.Text)
@@ -113,7 +111,7 @@ func Make(from, to State, opt Options) Plan {
 		return Plan{Rung: Reload, Commands: d.drains, Reasons: shorten(d.reasons)}
 	}
 	d.maps(from.Output.Maps, to.Output.Maps)
-	commands := append(append(d.adds, d.changes...), d.removals...)
+	commands := slices.Concat(d.checks, d.adds, d.changes, d.removals, d.deletions)
 	if len(commands) == 0 {
 		return Plan{}
 	}
@@ -128,8 +126,8 @@ func shorten(reasons []string) []string {
 	return append(reasons[:maxReasons:maxReasons], fmt.Sprintf("and %d more", more))
 }
 
-// diff collects what a comparison finds. Servers are added first, so that no map leads to an empty backend, and taken
-// out last.
+// diff collects what a comparison finds. Where spare backends are checked comes before their servers. Servers are added
+// first otherwise, so that no map leads to an empty backend, and taken out last.
 type diff struct {
 	opt      Options
 	leftover map[string]string
@@ -137,7 +135,9 @@ type diff struct {
 	defaultServer bool
 
 	reasons                 []string
+	checks                  []Command
 	adds, changes, removals []Command
+	deletions               []Command // of what removals have taken out; they travel together
 	drains                  []Command // for the old worker, if it comes to a reload
 }
 

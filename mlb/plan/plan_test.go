@@ -57,7 +57,7 @@ func TestPlan(t *testing.T) {
 	cases := []struct {
 		rule     string
 		from, to []*api.AppInfo
-		version  render.Version
+		cookies  bool
 		options  render.Options
 		want     string
 	}{
@@ -115,13 +115,13 @@ func TestPlan(t *testing.T) {
 			want: "reload\nbecause backend a_10000 has new servers, and balance source takes none at run time\n",
 		},
 		{
-			rule: "before 3.0 a sticky server is a reload",
+			rule: "a sticky server is a reload where none can be added",
 			from: []*api.AppInfo{app("/a", 10000, map[string]string{"MODE": "http", "STICKY": "true"}, task(1))},
 			to:   []*api.AppInfo{app("/a", 10000, map[string]string{"MODE": "http", "STICKY": "true"}, task(1), task(2))},
-			want: "reload\nbecause server a_10000/10_0_0_2_31000 is new, and HAProxy 2.6 adds none with cookie at run time\n",
+			want: "reload\nbecause server a_10000/10_0_0_2_31000 is new, and this HAProxy adds none with cookie at run time\n",
 		},
 		{
-			rule: "from 3.0 on it is added", version: render.Version{Major: 3},
+			rule: "and added where it can be", cookies: true,
 			from: []*api.AppInfo{app("/a", 10000, map[string]string{"MODE": "http", "STICKY": "true"}, task(1))},
 			to:   []*api.AppInfo{app("/a", 10000, map[string]string{"MODE": "http", "STICKY": "true"}, task(1), task(2))},
 			want: "runtime\nadd server a_10000/10_0_0_2_31000 10.0.0.2:31000 id 30503 check cookie 6c635c5d41\n" +
@@ -146,7 +146,7 @@ func TestPlan(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.rule, func(t *testing.T) {
 			o := opt
-			o.HAProxy = c.version
+			o.Cookies = c.cookies
 			got := Make(stateOf(t, c.from, c.options), stateOf(t, c.to, c.options), o)
 			if d := cmp.Diff(c.want, got.String()); d != "" {
 				t.Errorf("-want +got\n%s", d)
@@ -268,8 +268,8 @@ func TestPlanLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from := stateOf(t, appsGen().Draw(t, "from"), render.Options{})
 		to := stateOf(t, appsGen().Draw(t, "to"), render.Options{})
-		for _, version := range []render.Version{{Major: 2, Minor: 6}, {Major: 3}} {
-			o := Options{HAProxy: version, MapDir: "/etc/mlb"}
+		for _, cookies := range []bool{false, true} {
+			o := Options{Cookies: cookies, MapDir: "/etc/mlb"}
 			if p := Make(from, from, o); p.Rung != None || len(p.Commands)+len(p.Reasons) > 0 {
 				t.Fatalf("from a state to itself: %s", p)
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/mlb/model"
 	"berth/mlb/render"
 )
 
@@ -61,7 +62,7 @@ func (d *diff) servers(from, to *render.Fragment) {
 	}
 	for _, s := range was {
 		if !slices.ContainsFunc(is, func(o server) bool { return o.name == s.name }) {
-			d.remove(backend, s)
+			d.remove(to.Service, s)
 		}
 	}
 }
@@ -159,13 +160,16 @@ func (d *diff) address(path, addr string) {
 }
 
 // remove takes a server out. Its sessions go on; HAProxy lets go of it when they have ended.
-func (d *diff) remove(backend string, s server) {
-	path := backend + "/" + s.name
+// With a reload, the servers of a spare backend are on their way to a backend of their own: nothing is to be drained.
+func (d *diff) remove(backend *model.Service, s server) {
+	path := backend.Name + "/" + s.name
 	if !s.disabled {
 		d.removals = append(d.removals, state(path, "maint"))
-		d.drains = append(d.drains, state(path, "maint"))
+		if !backend.Spare {
+			d.drains = append(d.drains, state(path, "maint"))
+		}
 	}
-	d.removals = append(d.removals, Delete(path))
+	d.deletions = append(d.deletions, Delete(path))
 }
 
 // Delete is the command that ends a server which is in maintenance; path is "backend/server".

@@ -14,7 +14,7 @@ import (
 )
 
 // assemble puts the configuration together, in the order of marathon-lb.md section 9.1, and marks it.
-func (r *Renderer) assemble(out *Output, own *ownRules) []model.Problem {
+func (r *Renderer) assemble(out *Output, own *ownRules, spare *model.Spare) []model.Problem {
 	head := Section{"head", r.head()}
 	shared := []Section{}
 	if !r.opt.NoHTTP {
@@ -30,6 +30,9 @@ func (r *Renderer) assemble(out *Output, own *ownRules) []model.Problem {
 			slices.SortFunc(out.Maps, func(a, b Map) int { return strings.Compare(a.Name, b.Name) })
 		}
 		shared = append(shared, Section{"https", r.httpsFrontend(own, certs, g)})
+	}
+	if spare != nil && len(spare.Ports) > 0 {
+		shared = append(shared, Section{"spare", r.spareFrontends(spare)})
 	}
 	steering := r.global("")
 	out.Marker = marker(head.Text, steering, shared, out.Fragments)

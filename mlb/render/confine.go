@@ -11,14 +11,17 @@ import (
 const ownPrefix = "mlb_own_"
 
 // confine rewrites the rules that a service brings into a frontend all apps share, so that they act only on requests for
-// the service: what the service is asked for by becomes part of every condition.
+// the service, or for nobody: a rule may claim hosts that no other app has, as labels with a pattern of hosts do, but
+// never those of another.
 //
 //	http-request deny if TRUE
 //	→ acl mlb_own_<service> var(txn.host) -m str own.example.com
-//	  http-request deny if mlb_own_<service> TRUE
+//	  acl mlb_own_<service>_else var(txn.backend) -m found
+//	  http-request deny if mlb_own_<service> TRUE || !mlb_own_<service>_else TRUE
 //
-// own are the conditions of which one must hold, paths the argument of path_beg, "" for every path.
-func confine(service, text string, own []string, paths string) (string, error) {
+// own are the conditions of which one must hold for a request to be the service's, paths the argument of path_beg, "" for
+// every path; others are those that make it somebody else's.
+func confine(service, text string, own []string, paths string, others []string) (string, error) {
 	var b strings.Builder
 	name := ownPrefix + service
 	for _, match := range own {
@@ -29,9 +32,13 @@ func confine(service, text string, own []string, paths string) (string, error) {
 		guard += " " + name + "_path"
 		fmt.Fprintf(&b, "  acl %s_path path_beg %s\n", name, paths)
 	}
+	for _, match := range others {
+		fmt.Fprintf(&b, "  acl %s_else %s\n", name, match)
+	}
+	guards := []string{guard, "!" + name + "_else"}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		out, err := confineLine(line, guard)
+		out, err := confineLine(line, guards)
 		if err != nil {
 			return "", err
 		}
@@ -50,7 +57,7 @@ func ownHosts(hosts []string) []string {
 	return own
 }
 
-func confineLine(line, guard string) (string, error) {
+func confineLine(line string, guards []string) (string, error) {
 	words := splitLine(line)
 	if len(words) == 0 {
 		return line, nil
@@ -80,9 +87,11 @@ func confineLine(line, guard string) (string, error) {
 	for i, w := range words[:at] {
 		head[i] = w.raw
 	}
-	conditions := make([]string, len(terms))
-	for i, and := range terms {
-		conditions[i] = guard + " " + strings.Join(and, " ")
+	var conditions []string
+	for _, and := range terms {
+		for _, guard := range guards {
+			conditions = append(conditions, guard+" "+strings.Join(and, " "))
+		}
 	}
 	return "  " + strings.Join(head, " ") + " if " + strings.Join(conditions, " || "), nil
 }

@@ -17,6 +17,9 @@ func (r *Renderer) fragment(s *model.Service) (*Fragment, error) {
 	var b bytes.Buffer
 	b.Grow(1024)
 	var err error
+	if s.Spare {
+		return f, r.spare(&b, f)
+	}
 	if f.Userlist, err = r.userlist(&b, s); err != nil {
 		return nil, err
 	}

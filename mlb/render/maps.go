@@ -22,9 +22,10 @@ func (r *Renderer) mapFiles(m *model.Model, missing map[string]bool, own *ownRul
 	maps.Copy(leftOut, own.services)
 	maps.Copy(noApps, own.apps)
 	c := &r.maps
+	stored := spareMaps(m)
 	if c.files != nil && same(c.hosts, m.Hosts) && same(c.apps, m.AppIDs) && maps.Equal(c.leftOut, leftOut) &&
 		maps.Equal(c.noApps, noApps) {
-		return c.files
+		return joinMaps(c.files, stored)
 	}
 	*c = mapCache{hosts: m.Hosts, apps: m.AppIDs, leftOut: leftOut, noApps: noApps}
 	var domains, paths, redirects, apps bytes.Buffer
@@ -58,7 +59,7 @@ func (r *Renderer) mapFiles(m *model.Model, missing map[string]bool, own *ownRul
 		{PathMap, paths.Bytes()},
 		{RedirectMap, redirects.Bytes()},
 	}
-	return c.files
+	return joinMaps(c.files, stored)
 }
 
 func line(b *bytes.Buffer, key, value string) {

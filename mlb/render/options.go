@@ -37,6 +37,8 @@ type Options struct {
 	// StatsSocket is the path of the Runtime API's socket, AdminSocket that of mlb's own HTTP server for
 	// /_haproxy_* and /_mlb_*, StateFile where "show servers state" is kept over a reload. Empty leaves each out.
 	StatsSocket, AdminSocket, StateFile string
+	// SpareSocket is where the ports in store hand http connections to their frontend; needed for a model with Spare.
+	SpareSocket string
 	// Certificates are files and directories for the https port, the first one being the default. Without any the
 	// https port is not opened.
 	Certificates []string

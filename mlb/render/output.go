@@ -30,7 +30,7 @@ type OwnRoute struct {
 
 // Section is a part of the configuration that several services share.
 type Section struct {
-	Name string // of what it is: "head", "global", "http", "appid", "https"
+	Name string // of what it is: "head", "global", "http", "appid", "https", "spare"
 	Text string
 }
 
@@ -58,6 +58,8 @@ const (
 	RedirectMap = "redirect2https.map" // backend → "https" where port 80 redirects
 	AppMap      = "app2backend.map"    // app id, lower case → backend
 	CertList    = "certificates.list"  // no map: the crt-list of the https port, where virtual hosts have TLS of their own
+	PortMap     = "port2backend.map"   // spare service port → spare backend
+	CheckMap    = "spare2check.map"    // spare backend → path of its HTTP check
 )
 
 // Map is one map file of HAProxy: lines of a key and a value, sorted by key; no key appears twice.

@@ -68,17 +68,17 @@ func TestSplitLineReadsAsHAProxyDoes(t *testing.T) {
 
 func TestRulesInSharedFrontendsActOnlyForTheApp(t *testing.T) {
 	for _, tt := range []struct{ name, line, want string }{
-		{"a condition gets one more term", `  http-request deny if TRUE`, `  http-request deny if OWN TRUE`},
-		{"each alternative does", `use_backend x if a b || c or !d`, `  use_backend x if OWN a b || OWN c || OWN !d`},
+		{"a condition gets one more term", `  http-request deny if TRUE`, `  http-request deny if OWN TRUE || !ELSE TRUE`},
+		{"each alternative does", `use_backend x if a b || c or !d`, `  use_backend x if OWN a b || !ELSE a b || OWN c || !ELSE c || OWN !d || !ELSE !d`},
 		{"anonymous conditions stay whole", `use_backend x if { path /a || b } !{ ssl_fc }`,
-			`  use_backend x if OWN { path /a || b } !{ ssl_fc }`},
+			`  use_backend x if OWN { path /a || b } !{ ssl_fc } || !ELSE { path /a || b } !{ ssl_fc }`},
 		{"unless is turned round", `http-request deny unless a !b { src 10.0.0.1 }`,
-			`  http-request deny if OWN !a || OWN b || OWN !{ src 10.0.0.1 }`},
+			`  http-request deny if OWN !a || !ELSE !a || OWN b || !ELSE b || OWN !{ src 10.0.0.1 } || !ELSE !{ src 10.0.0.1 }`},
 		{"ACLs stay", `  acl a path /x`, `  acl a path /x`},
-		{"quotes stay", `http-request set-header X "a b" if a`, `  http-request set-header X "a b" if OWN a`},
+		{"quotes stay", `http-request set-header X "a b" if a`, `  http-request set-header X "a b" if OWN a || !ELSE a`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := confineLine(tt.line, "OWN")
+			got, err := confineLine(tt.line, []string{"OWN", "!ELSE"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestRulesInSharedFrontendsActOnlyForTheApp(t *testing.T) {
 		`http-request deny`, `http-request deny if`, `http-request deny if { path /a`, `http-request deny unless a || b`,
 		`http-request deny if || a`, `acl mlb_own_web_1 path /`, `http-request deny if mlb_own_web_1`,
 	} {
-		if out, err := confineLine(line, "OWN"); err == nil {
+		if out, err := confineLine(line, []string{"OWN", "!ELSE"}); err == nil {
 			t.Errorf("%s became %s", line, out)
 		}
 	}

@@ -161,7 +161,7 @@ func (r *Renderer) Render(m *model.Model) (*Output, []model.Problem) {
 	rules, more := r.ownRules(m, missing)
 	found = append(found, more...)
 	out.Maps, out.Own = r.mapFiles(m, missing, rules), rules.routes
-	return out, append(found, r.assemble(out, rules)...)
+	return out, append(found, r.assemble(out, rules, m.Spare)...)
 }
 
 // templateError is an error with the template that caused it.

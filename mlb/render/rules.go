@@ -135,7 +135,7 @@ func (r *Renderer) ownRules(m *model.Model, missing map[string]bool) (*ownRules,
 	for _, s := range services {
 		hosts := slices.DeleteFunc(slices.Clone(s.VHosts), func(h string) bool { return !slices.Contains(routed[s.Name], h) })
 		if len(hosts) > 0 && !r.opt.NoHTTP {
-			if err := r.writeOwn(o, s, hosts); err != nil {
+			if err := r.writeOwn(o, s, hosts, services); err != nil {
 				found = append(found, failure(s, err, "its virtual hosts are left out"))
 				continue
 			}
@@ -224,7 +224,7 @@ func routedHosts(m *model.Model, services []*model.Service) map[string][]string 
 }
 
 // writeOwn adds the rules of s for those of its hosts that lead to it, or nothing at all.
-func (r *Renderer) writeOwn(o *ownRules, s *model.Service, hosts []string) error {
+func (r *Renderer) writeOwn(o *ownRules, s *model.Service, hosts []string, all []*model.Service) error {
 	c := *s
 	c.VHosts = hosts
 	http, err := r.writeRules(&c, httpRules(&c))
@@ -235,10 +235,10 @@ func (r *Renderer) writeOwn(o *ownRules, s *model.Service, hosts []string) error
 	if err != nil {
 		return err
 	}
-	if http, err = r.confined(&c, http, httpRules(&c)); err != nil {
+	if http, err = r.confined(&c, http, httpRules(&c), all); err != nil {
 		return err
 	}
-	if https, err = r.confined(&c, https, httpsRules(&c)); err != nil {
+	if https, err = r.confined(&c, https, httpsRules(&c), all); err != nil {
 		return err
 	}
 	if err := o.claimACLs(s.App, http+https); err != nil {
@@ -250,11 +250,25 @@ func (r *Renderer) writeOwn(o *ownRules, s *model.Service, hosts []string) error
 }
 
 // confined keeps the rules of s to its own hosts when s brought any of their texts itself.
-func (r *Renderer) confined(s *model.Service, text string, rs ruleSet) (string, error) {
+func (r *Renderer) confined(s *model.Service, text string, rs ruleSet, all []*model.Service) (string, error) {
 	if !slices.ContainsFunc(rs.names(), func(name string) bool { return s.Templates[name] != "" }) {
 		return text, nil
 	}
-	return confine(s.Name, text, ownHosts(s.VHosts), pathsOf(s))
+	others := append([]string{"var(txn.backend) -m found"}, ownHosts(claimedByOthers(all, s))...)
+	return confine(s.Name, text, ownHosts(s.VHosts), pathsOf(s), others)
+}
+
+// claimedByOthers lists the hosts of services that have left the maps, without those of s.
+func claimedByOthers(services []*model.Service, s *model.Service) []string {
+	var hosts []string
+	for _, other := range services {
+		for _, h := range other.VHosts {
+			if other.Name != s.Name && !slices.Contains(s.VHosts, h) && !slices.Contains(hosts, h) {
+				hosts = append(hosts, h)
+			}
+		}
+	}
+	return hosts
 }
 
 // claimACLs refuses a name that another app has defined: HAProxy would take either condition for both.
@@ -346,7 +360,8 @@ func (r *Renderer) appRules(o *ownRules, m *model.Model, missing map[string]bool
 		from := b.Len()
 		err := r.put(&b, s, name, model.Clean(s.App), strings.Join(s.VHosts, ","), s.App, s.Name)
 		if err == nil && s.Templates[name] != "" {
-			text, err2 := confine(s.Name, b.String()[from:], []string{"hdr(x-marathon-app-id) -i " + s.App}, "")
+			text, err2 := confine(s.Name, b.String()[from:], []string{"hdr(x-marathon-app-id) -i " + s.App}, "",
+				[]string{"req.hdr(x-marathon-app-id),lower,map_str(" + r.opt.MapDir + "/" + AppMap + ") -m found"})
 			b.Truncate(from)
 			b.WriteString(text)
 			err = err2

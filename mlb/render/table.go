@@ -101,6 +101,10 @@ var Templates = markLabels([]Template{
 	{Name: "TCP_BACKEND_NETWORK_ALLOWED_ACL", Vars: vars("network_allowed"), Doc: "One allowed network, in mode tcp."},
 	{Name: "TCP_BACKEND_ACL_ALLOW_DENY", Literal: true, Doc: "Refuses clients outside the networks, in mode tcp."},
 	{Name: "BACKEND_STICKY_OPTIONS", Literal: true, Doc: "Cookie for STICKY."},
+	{Name: "SPARE_FRONTENDS", Kind: Sections, Fixed: true, Vars: vars("binds socket user haproxy_dir"),
+		Doc: "The ports that are kept open for apps to come: the way to the backend that a claim names."},
+	{Name: "SPARE_BACKEND_CHECK", Fixed: true, Vars: vars("haproxy_dir timeout"),
+		Doc: "HTTP check of a spare backend: its path is in a map."},
 	{Name: "BACKEND_HTTP_HEALTHCHECK_OPTIONS", Vars: vars(healthVars), Doc: "The request of an HTTP check."},
 	{Name: "BACKEND_TCP_HEALTHCHECK_OPTIONS", Vars: vars(healthVars), Doc: "The same for a TCP check: nothing."},
 	{Name: "BACKEND_SERVER_OPTIONS", Vars: vars("serverName host_ipv4 port serverId cookieOptions healthCheckOptions " +

@@ -196,6 +196,7 @@ func TestGroupHTTPSByVhost(t *testing.T) {
 		t.Errorf("without a client certificate: %d", code)
 	}
 	// Its content changes without one.
+	l.within(5*time.Second, "the old worker has ended", func() bool { return len(strings.Fields(l.admin("/_haproxy_getpids"))) == 2 })
 	pids := l.admin("/_haproxy_getpids")
 	putCertificate(t, in("own.pem"), "elsewhere.test", 4)
 	l.within(5*time.Second, "the new certificate is shown", func() bool { return serial(https, "more.test") == 4 })

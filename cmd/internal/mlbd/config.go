@@ -60,6 +60,10 @@ type Config struct {
 	ReloadInterval   float64 // seconds
 	MaxReloadRetries int
 
+	// In store for apps to come; ports are "from-to".
+	SpareBackends, SpareTCPBackends int
+	SparePorts                      string
+
 	// Running.
 	AdminListen     string
 	Once, Dry       bool
@@ -82,6 +86,7 @@ func DefaultConfig() Config {
 		User: auto, HardStopAfter: 10 * time.Minute, MaxReloads: 20,
 		HAProxyLog: "stdout format raw", TemplateDir: "templates", ServerStates: true, Archive: 5,
 		CheckTimeout: 30 * time.Second, ReloadTimeout: 30 * time.Second, ReloadInterval: 10, MaxReloadRetries: 10,
+		SparePorts:    "10000-20000",
 		ShutdownDelay: time.Second, ShutdownTimeout: 8 * time.Second,
 		LogLevel: "info", LogFormat: "text",
 	}

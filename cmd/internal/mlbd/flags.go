@@ -13,6 +13,7 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 	appFlags(f, c)
 	haproxyFlags(f, c)
 	reloadFlags(f, c)
+	spareFlags(f, c)
 	runFlags(f, c)
 }
 
@@ -91,6 +92,14 @@ func reloadFlags(f *pflag.FlagSet, c *Config) {
 		"again")
 	f.IntVar(&c.MaxReloadRetries, "max-reload-retries", c.MaxReloadRetries, "`times` it is tried again until something changes; -1\n"+
 		"for ever")
+}
+
+func spareFlags(f *pflag.FlagSet, c *Config) {
+	f.IntVar(&c.SpareBackends, "spare-backends", c.SpareBackends, "`number` of backends kept in store, so that new http apps need\n"+
+		"no reload; until the next one such an app goes by another name in statistics")
+	f.IntVar(&c.SpareTCPBackends, "spare-tcp-backends", c.SpareTCPBackends, "the same `number` for tcp apps")
+	f.StringVar(&c.SparePorts, "spare-ports", c.SparePorts, "`range` whose lowest unused service ports are kept open, as many as\n"+
+		"there are spare backends")
 }
 
 func runFlags(f *pflag.FlagSet, c *Config) {

@@ -2,6 +2,7 @@ package mlbd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,6 +39,8 @@ type lab struct {
 	stop    context.CancelFunc
 	done    chan error
 	started chan mlb.Status
+
+	statsAddress string // "" is 127.0.0.1
 }
 
 type safeBuffer struct {
@@ -200,8 +203,12 @@ func taskOf(id string, i int, s *httptest.Server, state string) api.Task {
 
 // ask sends one request over a connection of its own.
 func ask(port int, path, host string) (int, string, error) {
-	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	rq, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
+	return askAt("127.0.0.1", port, path, host)
+}
+
+func askAt(address string, port int, path, host string) (int, string, error) {
+	c := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	rq, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://%s:%d%s", address, port, path), nil)
 	if err != nil {
 		return 0, "", err
 	}
@@ -238,7 +245,7 @@ func (l *lab) within(d time.Duration, what string, ok func() bool) {
 // admin asks the statistics port.
 func (l *lab) admin(path string) string {
 	l.t.Helper()
-	code, body, err := ask(l.c.StatsPort, path, "")
+	code, body, err := askAt(cmp.Or(l.statsAddress, "127.0.0.1"), l.c.StatsPort, path, "")
 	if err != nil || code != 200 {
 		l.t.Fatalf("GET %s: %d, %v, %s", path, code, err, body)
 	}

@@ -63,6 +63,9 @@ func (c Config) check() error {
 	if c.Archive > maxArchive {
 		return cli.Usagef("--archive-versions %d: expected at most %d", c.Archive, maxArchive)
 	}
+	if err := c.checkSpares(); err != nil {
+		return err
+	}
 	return c.checkWords()
 }
 

@@ -97,7 +97,7 @@ func (d *daemon) wire(ctx context.Context) (*client.Client, error) {
 	ro := d.c.renderOptions(d.paths.Dir(), certs)
 	ro.MaxConn = d.c.connections()
 	ro.HAProxy = render.Version{Major: binary.Version.Major, Minor: binary.Version.Minor}
-	ro.StatsSocket, ro.AdminSocket = d.paths.Stats, d.paths.Admin
+	ro.StatsSocket, ro.AdminSocket, ro.SpareSocket = d.paths.Stats, d.paths.Admin, d.paths.Spare
 	if d.c.ServerStates {
 		ro.StateFile = d.paths.State
 	}
@@ -106,6 +106,7 @@ func (d *daemon) wire(ctx context.Context) (*client.Client, error) {
 	mo.Reserved, mo.Resolve = ro.Reserved(), d.names.lookup
 	d.lb = mlb.New(mlb.Options{
 		Source: source, Proxy: d.proxy, Model: mo, Render: ro, TemplateDir: d.c.TemplateDir, Environment: d.opt.Environment,
+		Spare:         d.c.spare(),
 		RetryInterval: time.Duration(d.c.ReloadInterval * float64(time.Second)), MaxRetries: d.c.MaxReloadRetries,
 		StaleAfter: d.c.StaleAfter, Log: d.log,
 	})

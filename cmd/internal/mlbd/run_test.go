@@ -111,7 +111,8 @@ func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 	l.cluster.SetApps(
 		app("/good", p[0], nil, l.task("good")),
 		// Passes every check of labels, but HAProxy does not know the keyword's argument.
-		app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http", "HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("bad")),
+		app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http",
+			"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("bad")),
 	)
 	l.up()
 	l.answers(p[0], "", "good")
@@ -121,7 +122,8 @@ func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 	l.cluster.SetApp(app("/bad", p[1], nil, l.task("cured")))
 	l.answers(p[1], "", "cured")
 	// Bad again: it keeps its last good settings, and its tasks are followed.
-	l.cluster.SetApp(app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http", "HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("moved")))
+	l.cluster.SetApp(app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http",
+		"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("moved")))
 	l.answers(p[1], "", "moved")
 	if got := l.admin("/_mlb_problems"); !strings.Contains(got, "last good") {
 		t.Errorf("problems: %s", got)
