@@ -90,13 +90,23 @@ func (b *tail) String() string {
 // freePort returns a TCP port on loopback that nobody held a moment ago.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if _, taken := given.LoadOrStore(port, true); !taken {
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port that was not given out before")
+	return 0
 }
+
+// given are the ports that freePort returned: the kernel may offer the same one twice.
+var given sync.Map
 
 // freeRange returns the first of n consecutive free TCP ports below the kernel's range of outgoing ports.
 func freeRange(t *testing.T, from, n int) int {

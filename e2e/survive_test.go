@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os/exec"
@@ -88,10 +89,7 @@ func TestKillHAProxy(t *testing.T) {
 	c.deploy(hello("/web", 2, external("HAPROXY_0_VHOST", "web.test"), nil))
 	c.answers(c.front("/"), "web.test", "/web")
 	for i, which := range []string{"master and worker", "worker"} {
-		eventually(t, 10*time.Second, "one master and one worker", func() error {
-			n := len(c.haproxyPIDs())
-			return expect(n == 2, "%d processes", n)
-		})
+		c.established(1)
 		for _, pid := range c.haproxyPIDs()[i:] {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -109,6 +107,26 @@ func TestKillHAProxy(t *testing.T) {
 			t.Errorf("kill -9 of HAProxy's %s: back after %v, want at most 1 s", which, back)
 		}
 	}
+}
+
+// established waits until mlb has nothing left to do: it has applied so many services, and old workers have ended.
+func (c *cluster) established(services int) {
+	c.t.Helper()
+	eventually(c.t, 10*time.Second, "mlb is in step", func() error {
+		_, body, err := get(c.stats("/_mlb_state"), "")
+		if err != nil {
+			return err
+		}
+		var state struct {
+			Services int
+			Failing  bool
+		}
+		if err := json.Unmarshal([]byte(body), &state); err != nil {
+			return fmt.Errorf("%.200s: %w", body, err)
+		}
+		n := len(c.haproxyPIDs())
+		return expect(state.Services == services && !state.Failing && n == 2, "%+v, %d processes", state, n)
+	})
 }
 
 // haproxyPIDs asks the admin endpoint: master first, then workers.

@@ -273,10 +273,14 @@ var mapNames = []string{render.AppMap, render.CertList, render.DomainMap, render
 // MapNames are the files that belong to a configuration.
 func MapNames() []string { return mapNames }
 
+// hastyTries bounds how often in a row a change that failed is tried again at once because HAProxy had died: it may be the
+// change that kills it.
+const hastyTries = 3
+
 // restarted looks after a HAProxy that had died: it came back with what was on disk.
 func (l *LB) restarted(ctx context.Context) {
 	l.state.Leftover = nil
-	if l.failures == 1 { // it may have failed because HAProxy died meanwhile; only if it fails again there is reason to wait
+	if 0 < l.failures && l.failures <= hastyTries { // they may have failed because HAProxy died meanwhile
 		l.step(ctx)
 		return
 	}
