@@ -185,9 +185,7 @@ func TestGroupHTTPSByVhost(t *testing.T) {
 	if code, err := asks(https, "", "locked.test"); code != 421 {
 		t.Errorf("let in without a name, then asking for locked.test: %d, %v", code, err)
 	}
-	if got := l.admin("/_mlb_problems"); !strings.Contains(got, "maxconn 500") {
-		t.Errorf("problems: %s", got)
-	}
+	l.reports("maxconn 500")
 	// Another host with TLS of its own: one reload, and all goes on.
 	l.cluster.SetApp(app("/open", p[0], map[string]string{"HAPROXY_0_VHOST": "open.test,more.test", "HAPROXY_0_SSL_CERT": in("own.pem")},
 		l.task("open")))

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -250,6 +251,27 @@ func (l *lab) admin(path string) string {
 		l.t.Fatalf("GET %s: %d, %v, %s", path, code, err, body)
 	}
 	return body
+}
+
+// reports waits until the problems page has all of the texts: it is written after the change is in force.
+func (l *lab) reports(texts ...string) {
+	l.t.Helper()
+	var got string
+	l.within(5*time.Second, "the problems are listed", func() bool {
+		got = l.admin("/_mlb_problems")
+		return !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(got, s) })
+	})
+}
+
+// settled waits until all that the cluster has told is in force and noted, and returns the state.
+func (l *lab) settled() mlb.Status {
+	l.t.Helper()
+	var s mlb.Status
+	l.within(5*time.Second, "everything is in force", func() bool {
+		s = l.state()
+		return s.Index == l.cluster.Index() && !s.Failing
+	})
+	return s
 }
 
 func (l *lab) state() mlb.Status {

@@ -56,7 +56,7 @@ func TestMoreTasksAndNewHostNeedNoReload(t *testing.T) {
 	if now := l.admin("/_haproxy_getpids"); now != pids {
 		t.Errorf("processes %q, then %q: want no reload", pids, now)
 	}
-	s := l.state()
+	s := l.settled()
 	if s.LastChange == nil || s.LastChange.Rung != "runtime" || s.Servers != 2 {
 		t.Errorf("state %+v: want a runtime change and 2 servers", s)
 	}
@@ -116,19 +116,15 @@ func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 	)
 	l.up()
 	l.answers(p[0], "", "good")
-	if got := l.admin("/_mlb_problems"); !strings.Contains(got, `"/bad"`) || !strings.Contains(got, "nonsense") {
-		t.Errorf("problems: %s", got)
-	}
+	l.reports(`"/bad"`, "nonsense")
 	l.cluster.SetApp(app("/bad", p[1], nil, l.task("cured")))
 	l.answers(p[1], "", "cured")
 	// Bad again: it keeps its last good settings, and its tasks are followed.
 	l.cluster.SetApp(app("/bad", p[1], map[string]string{"HAPROXY_0_MODE": "http",
 		"HAPROXY_0_BACKEND_HTTP_OPTIONS": "  option nonsense"}, l.task("moved")))
 	l.answers(p[1], "", "moved")
-	if got := l.admin("/_mlb_problems"); !strings.Contains(got, "last good") {
-		t.Errorf("problems: %s", got)
-	}
-	if s := l.state(); !s.Ready {
+	l.reports("last good")
+	if s := l.settled(); !s.Ready {
 		t.Errorf("not ready: %s", s.NotReady)
 	}
 }
@@ -143,9 +139,7 @@ func TestServicePortInUseHurtsOnlyItsApp(t *testing.T) {
 	l.answers(port, "", "good")
 	l.answers(l.c.HTTPPort, "unlucky.test", "unlucky") // by name it works
 	l.answers(portOf(taken), "", "somebody else")
-	if got := l.admin("/_mlb_problems"); !strings.Contains(got, `"/unlucky"`) || !strings.Contains(got, "in use") {
-		t.Errorf("problems: %s", got)
-	}
+	l.reports(`"/unlucky"`, "in use")
 }
 
 func portOf(s *httptest.Server) int {
@@ -329,7 +323,7 @@ func TestScalingAndReloadsUnderLoadLoseNoRequest(t *testing.T) {
 	}
 	stop()
 	clients.Wait()
-	s := l.state()
+	s := l.settled()
 	t.Logf("%d requests, %d failed; changes %v", sent.Load(), failed.Load(), s.Changes)
 	if failed.Load() > 0 || sent.Load() < 100 || s.Changes["reload"] < 8 {
 		t.Errorf("%d of %d requests failed over %v", failed.Load(), sent.Load(), s.Changes)

@@ -65,7 +65,7 @@ func TestNewAppsFromTheStoreNeedNoReload(t *testing.T) {
 	l.answers(low+1, "", "new")
 	l.cluster.SetApp(app("/tcp", low+2, nil, l.task("tcp")))
 	l.answers(low+2, "", "tcp")
-	s := l.state()
+	s := l.settled()
 	name := fmt.Sprintf("new_%d", low+1)
 	if s.Spare == nil || s.Spare.Claimed[name] != "spare:http:001" || len(s.Spare.Claimed) != 2 {
 		t.Errorf("state %+v: want the claims to be visible", s.Spare)
@@ -114,7 +114,7 @@ func TestKilledHAProxyServesClaimsFromItsFiles(t *testing.T) {
 	})
 	l.answers(low+1, "", "new")
 	l.answers(l.c.HTTPPort, "new.test", "new")
-	if s := l.state(); len(s.Spare.Claimed) != 1 {
+	if s := l.settled(); len(s.Spare.Claimed) != 1 {
 		t.Errorf("state %+v: want the claim to stand", s.Spare)
 	}
 }
@@ -133,7 +133,7 @@ func TestKilledMlbFindsClaimsAndGivesProperNames(t *testing.T) {
 	l.up()
 	l.answers(low+1, "", "new")
 	l.answers(l.c.HTTPPort, "new.test", "new")
-	if s := l.state(); !s.Ready || len(s.Spare.Claimed) != 0 {
+	if s := l.settled(); !s.Ready || len(s.Spare.Claimed) != 0 {
 		t.Errorf("state %+v: want the app by its own name", s.Spare)
 	}
 }
@@ -148,7 +148,7 @@ func TestPortOfTheStoreInUseIsLeftAlone(t *testing.T) {
 	l.cluster.SetApp(app("/web", low, http1("web.test"), l.task("web")))
 	l.up()
 	l.answers(low, "", "web")
-	s := l.state()
+	s := l.settled()
 	if want := []int{low + 2, low + 3, low + 4}; s.Spare == nil || fmt.Sprint(s.Spare.Ports) != fmt.Sprint(want) {
 		t.Errorf("store %+v: want ports %v", s.Spare, want)
 	}
