@@ -7,13 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"berth/vip/nettest"
 	"berth/vip/ruleset"
 )
 
 func TestOnlyStrangersChangesAreReported(t *testing.T) {
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("SKIPPED: the nft command is not installed")
-	}
+	nettest.Need(t, "nft")
 	c := open(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	touched := make(chan struct{}, 100)

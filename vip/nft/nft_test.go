@@ -85,9 +85,7 @@ func TestWhatIsAppliedIsReadBack(t *testing.T) {
 
 // The text that "vip rules" prints and what goes through netlink are the same to the kernel.
 func TestTextAndNetlinkMakeTheSameTable(t *testing.T) {
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("SKIPPED: the nft command is not installed")
-	}
+	nettest.Need(t, "nft")
 	c := open(t)
 	for _, all := range []bool{false, true} {
 		want := sample()
@@ -183,9 +181,7 @@ func TestARefusedBatchChangesNothing(t *testing.T) {
 }
 
 func TestATableThatSomebodyChangedIsNotTakenForOurs(t *testing.T) {
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("SKIPPED: the nft command is not installed")
-	}
+	nettest.Need(t, "nft")
 	for _, change := range []string{
 		"flush chain inet berth_vip guard", "add chain inet berth_vip strange", "flush chain inet berth_vip pick4_2", "flush chain inet berth_vip refused",
 		"flush map inet berth_vip backends4",

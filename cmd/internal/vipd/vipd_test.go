@@ -76,9 +76,7 @@ func rewrite(t *testing.T, file string, a *txtar.Archive, parts map[string]strin
 // loads feeds the text to nft in a network namespace of the test's own.
 func loads(t *testing.T, text string) {
 	t.Helper()
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("SKIPPED: the nft command is not installed")
-	}
+	nettest.Need(t, "nft")
 	nettest.Isolated(t)
 	for range 2 { // the second time it replaces itself
 		cmd := exec.Command("nft", "-f", "-")
