@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"berth/internal/porttest"
 )
 
 // The blog's apps, as processes: by dynamic and fixed host port, by service port, by Host header, by app id.
 func TestBlogAsProcesses(t *testing.T) {
 	c := newCluster(t, "process")
-	fixed, asked := freeRange(t, 12000, 1), freeRange(t, 12100, 1)
+	fixed, asked := porttest.Free(t), porttest.Free(t)
 	c.deploy(
 		hello("/test1", 1, nil, nil),
 		hello("/test2", 1, nil, app{"portDefinitions": []app{{"port": fixed}}, "requirePorts": true}),

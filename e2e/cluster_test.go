@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"berth/internal/porttest"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -55,10 +57,10 @@ func newCluster(t *testing.T, driver string) *cluster {
 	}
 	c := &cluster{
 		t: t, dir: dir, driver: driver,
-		servicePorts: freeRange(t, 11000, portsEach), hostPorts: freeRange(t, 21000, portsEach),
-		httpPort: freePort(t), httpsPort: freePort(t), statsPort: freePort(t), appIDPort: freePort(t),
+		servicePorts: porttest.Range(t, portsEach), hostPorts: porttest.Range(t, portsEach),
+		httpPort: porttest.Free(t), httpsPort: porttest.Free(t), statsPort: porttest.Free(t), appIDPort: porttest.Free(t),
 	}
-	c.api = "http://127.0.0.1:" + itoa(freePort(t))
+	c.api = "http://127.0.0.1:" + itoa(porttest.Free(t))
 	c.startOrchestrator()
 	t.Cleanup(c.removeAll)
 	c.startMLB()

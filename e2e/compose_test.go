@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"berth/internal/porttest"
 )
 
 // The way of docs/compose.md: the services come up, an app's JSON is posted, and it answers by service port and by Host
@@ -20,7 +22,7 @@ import (
 func TestCompose(t *testing.T) {
 	e := composeEnv{t: t, ports: map[string]int{}}
 	for _, name := range []string{"API", "HTTP", "HTTPS", "STATS", "APPID", "DNS", "DNS_HTTP"} {
-		e.ports[name] = freePort(t)
+		e.ports[name] = porttest.Free(t)
 	}
 	e.data = t.TempDir()
 	e.run("make", "images")

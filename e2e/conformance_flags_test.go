@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 )
 
@@ -59,7 +60,7 @@ func TestFlags(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.rule, func(t *testing.T) {
-			port := freeRange(t, 14100, 2)
+			port := porttest.Range(t, 2)
 			b := newBalancer(t, pair(t, port, c.labels), c.flags...)
 			if got := b.status("http", "one.test", b.http); got != c.one {
 				t.Errorf("one.test: %d, want %d", got, c.one)
@@ -76,7 +77,7 @@ func TestFlags(t *testing.T) {
 
 // The environment of marathon-lb's container: templates, options, certificates, credentials, a sandbox.
 func TestEnvironment(t *testing.T) {
-	port := freeRange(t, 14200, 2)
+	port := porttest.Range(t, 2)
 	sandbox := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(sandbox, "templates"), 0o755); err != nil {
 		t.Fatal(err)
@@ -119,7 +120,7 @@ func TestFailOver(t *testing.T) {
 		t.Run(rule, func(t *testing.T) {
 			bad := httptest.NewServer(handler)
 			defer bad.Close()
-			port := freeRange(t, 14300, 2)
+			port := porttest.Range(t, 2)
 			b := newBalancer(t, pair(t, port, nil), "--marathon", bad.URL)
 			if got := b.status("http", "one.test", b.http); got != 200 {
 				t.Errorf("one.test: %d", got)
@@ -130,7 +131,7 @@ func TestFailOver(t *testing.T) {
 
 // --once applies the present state and leaves HAProxy running; --dry prints and touches nothing.
 func TestOneShot(t *testing.T) {
-	port := freeRange(t, 14400, 2)
+	port := porttest.Range(t, 2)
 	b := newBalancer(t, pair(t, port, nil), "--leave-haproxy")
 	b.proc.term()
 	if got := b.status("http", "one.test", b.http); got != 200 {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 )
 
@@ -88,7 +89,7 @@ func dialWebsocket(t *testing.T, c net.Conn, host string) func(string) {
 // HTTP/2 on the TLS port, streams in both directions with a trailer, websockets on all ports, plain TCP; and the long-lived
 // ones live on while other apps come and go.
 func TestProtocols(t *testing.T) {
-	ports := freeRange(t, 14000, 5)
+	ports := porttest.Range(t, 5)
 	up := talk(t)
 	web := served("/talk", ports, map[string]string{"HAPROXY_0_VHOST": "talk.test"}, up)
 	raw := served("/raw", ports+1, map[string]string{"HAPROXY_0_MODE": "tcp"}, up)

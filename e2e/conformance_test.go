@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 	"berth/orchestrator/client/clienttest"
 )
@@ -54,7 +55,7 @@ func newBalancerAt(t *testing.T, apps []*api.AppInfo, ownTemplates bool, flags .
 		}
 	})
 	b := &balancer{t: t, dir: dir, marathon: clienttest.NewServer(t),
-		http: freePort(t), https: freePort(t), stats: freePort(t), appID: freePort(t)}
+		http: porttest.Free(t), https: porttest.Free(t), stats: porttest.Free(t), appID: porttest.Free(t)}
 	b.marathon.SetApps(apps...)
 	if ownTemplates {
 		flags = append(flags, "--template-dir", filepath.Join(b.dir, "templates"))
@@ -278,7 +279,7 @@ type labelCase struct {
 // conform deploys all rows at once and runs their checks. It returns the labels that the rows have.
 func conform(t *testing.T, rows []labelCase, flags ...string) map[string]bool {
 	t.Helper()
-	ports := freeRange(t, 13000, len(rows)+1)
+	ports := porttest.Range(t, len(rows)+1)
 	covered := map[string]bool{}
 	var apps []*api.AppInfo
 	subjects := make([]*subject, len(rows))

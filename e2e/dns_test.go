@@ -17,6 +17,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 	"berth/orchestrator/client/clienttest"
 )
@@ -97,7 +98,7 @@ func TestDNSSaysWhatKnotSays(t *testing.T) {
 	apps := dnsApps(40)
 	src := clienttest.NewServer(t)
 	src.SetApps(apps...)
-	ours, theirs := freePort(t), freePort(t)
+	ours, theirs := porttest.Free(t), porttest.Free(t)
 	dnsd(t, ours, t.TempDir(), "--marathon", src.URL())
 	file := zoneFile(t, apps)
 	startKnot(t, knot, theirs, file)
@@ -224,7 +225,7 @@ func dnsQuestions(t *testing.T, file string) []dns.Question {
 func TestDNSAnswersAfterACrashWithoutItsSource(t *testing.T) {
 	src := clienttest.NewServer(t)
 	src.SetApps(dnsApps(10)...)
-	port, state := freePort(t), t.TempDir()
+	port, state := porttest.Free(t), t.TempDir()
 	p := dnsd(t, port, state, "--marathon", src.URL())
 	dnsAwait(t, port, "web.marathon.mesos.")
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -257,7 +258,7 @@ func TestDNSWithDig(t *testing.T) {
 	need(t, "dig")
 	src := clienttest.NewServer(t)
 	src.SetApps(dnsApps(1)...)
-	port := freePort(t)
+	port := porttest.Free(t)
 	dnsd(t, port, t.TempDir(), "--marathon", src.URL())
 	dnsAwait(t, port, "web.marathon.mesos.")
 	for _, tt := range []struct{ args, want string }{

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"berth/internal/porttest"
 )
 
 const helloImage = "berth/e2e-hello"
@@ -103,7 +105,7 @@ func bridged(id string, instances, hostPort, servicePort int, labels, portLabels
 // The same six apps as containers on the real engine's bridge.
 func TestBlogOnDocker(t *testing.T) {
 	c := newDockerCluster(t)
-	fixed, asked := freeRange(t, 12000, 1), freeRange(t, 12100, 1)
+	fixed, asked := porttest.Free(t), porttest.Free(t)
 	c.deploy(
 		bridged("/test1", 1, 0, 0, nil, nil, true),
 		bridged("/test2", 1, fixed, 0, nil, nil, true),

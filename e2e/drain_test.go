@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"berth/internal/porttest"
 )
 
 // Requests that are under way when their task has to go are answered to the end: the task leaves the balancer first, and
@@ -24,7 +26,7 @@ func TestLongRequestsOutliveTheirTask(t *testing.T) {
 			c.must("PATCH", "/v2/apps/slow?force=true", app{"env": map[string]string{"A": time.Now().String()}})
 		},
 		"moved to another service port": func() {
-			c.must("PATCH", "/v2/apps/slow?force=true", app{"portDefinitions": []app{{"port": freeRange(t, 12000, 1)}}})
+			c.must("PATCH", "/v2/apps/slow?force=true", app{"portDefinitions": []app{{"port": porttest.Free(t)}}})
 		},
 		"deleted": func() { c.must("DELETE", "/v2/apps/slow", nil) },
 	} {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 	"berth/orchestrator/client/clienttest"
 )
@@ -36,15 +37,15 @@ func newLadder(t *testing.T, more ...string) *ladder {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	b := &ladder{t: t, cluster: clienttest.NewServer(t), http: freePort(t), stats: freePort(t)}
+	b := &ladder{t: t, cluster: clienttest.NewServer(t), http: porttest.Free(t), stats: porttest.Free(t)}
 	for range 4 {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") }))
 		t.Cleanup(s.Close)
 		b.tasks = append(b.tasks, s)
 	}
 	start(t, "mlb", append([]string{"--marathon", b.cluster.URL(), "--group", "external", "--bind-address", "127.0.0.1",
-		"--haproxy-config", filepath.Join(dir, "haproxy.cfg"), "--http-port", itoa(b.http), "--https-port", itoa(freePort(t)),
-		"--stats-port", itoa(b.stats), "--appid-port", itoa(freePort(t))}, more...)...)
+		"--haproxy-config", filepath.Join(dir, "haproxy.cfg"), "--http-port", itoa(b.http), "--https-port", itoa(porttest.Free(t)),
+		"--stats-port", itoa(b.stats), "--appid-port", itoa(porttest.Free(t))}, more...)...)
 	return b
 }
 
@@ -99,7 +100,7 @@ func (b *ladder) applied() (s state) {
 // of the store. Meanwhile servers are added and taken out a hundred times and HAProxy is reloaded fifty times: not one
 // request fails.
 func TestReloadsAndServerChangesUnderLoad(t *testing.T) {
-	low := freeRange(t, 13000, 20)
+	low := porttest.Range(t, 20)
 	b := newLadder(t, "--spare-backends", "2", "--spare-tcp-backends", "2", "--spare-ports", fmt.Sprintf("%d-%d", low, low+19))
 	web := func(n int) {
 		b.cluster.SetApp(b.app("/web", low, external("HAPROXY_0_VHOST", "web.test", "HAPROXY_0_MODE", "http"), n))

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"sync"
@@ -85,43 +84,4 @@ func (b *tail) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return string(bytes.Clone(b.buf))
-}
-
-// freePort returns a TCP port on loopback that nobody held a moment ago.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if _, taken := given.LoadOrStore(port, true); !taken {
-			return port
-		}
-	}
-	t.Fatal("no port that was not given out before")
-	return 0
-}
-
-// given are the ports that freePort returned: the kernel may offer the same one twice.
-var given sync.Map
-
-// freeRange returns the first of n consecutive free TCP ports below the kernel's range of outgoing ports.
-func freeRange(t *testing.T, from, n int) int {
-	t.Helper()
-search:
-	for base := from; base+n < 32000; base += n {
-		for p := base; p < base+n; p++ {
-			l, err := net.Listen("tcp", net.JoinHostPort("", itoa(p)))
-			if err != nil {
-				continue search
-			}
-			l.Close()
-		}
-		return base
-	}
-	t.Fatalf("no %d free ports in a row from %d", n, from)
-	return 0
 }

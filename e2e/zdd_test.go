@@ -6,13 +6,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"berth/internal/porttest"
 )
 
 // Blue, then green, then blue again, by the protocol of marathon-lb's own tool, under load: it ends by itself, no wait runs
 // out, no request fails, and host name and port are those of the group all along.
 func TestZDD(t *testing.T) {
 	c := newCluster(t, "process")
-	ports := freeRange(t, 12300, 2)
+	ports := porttest.Range(t, 2)
 	z := &zdd{cluster: c, group: "web", initial: 1, delay: 200 * time.Millisecond, maxWait: 20 * time.Second}
 	def := hello("/web", 3, external("HAPROXY_0_VHOST", "web.test", "HAPROXY_DEPLOYMENT_GROUP", "web",
 		"HAPROXY_DEPLOYMENT_ALT_PORT", itoa(ports+1)), app{"portDefinitions": []app{{"port": ports}}})

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"berth/internal/porttest"
 	"berth/mlb/explain"
 	"berth/mlb/render"
 	"berth/orchestrator/api"
@@ -71,7 +72,7 @@ func TestExplainAgreesWithHAProxy(t *testing.T) {
 	say := render.Override{Name: "BACKEND_HTTP_OPTIONS", Source: "test", Text: "  http-request set-header X-Backend %[be_name]\n"}
 	for seed := range 12 {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			apps := someApps(freePorts(t, 1)[0], task).Example(seed)
+			apps := someApps(porttest.Free(t), task).Example(seed)
 			r, state := start(t, apps, say)
 			in := explain.Input{
 				Model: state.Model, Output: state.Output, Apps: apps, HTTPPort: r.ro.HTTPPort, HTTPSPort: r.ro.HTTPSPort,

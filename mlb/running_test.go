@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"berth/internal/porttest"
 	"berth/mlb/model"
 	"berth/mlb/offline"
 	"berth/mlb/plan"
@@ -32,7 +33,7 @@ func start(t *testing.T, apps []*api.AppInfo, overrides ...render.Override) (*ru
 	t.Helper()
 	bin := haproxy(t)
 	dir := t.TempDir()
-	ports := freePorts(t, 4)
+	ports := porttest.Several(t, 4)
 	r := &running{dir: dir, ro: render.Options{
 		Addr: "127.0.0.1", HTTPPort: ports[0], HTTPSPort: ports[1], StatsPort: ports[2], AppIDPort: ports[3],
 		MapDir: dir, StatsSocket: filepath.Join(dir, "stats"), AdminSocket: filepath.Join(dir, "admin"),
@@ -72,20 +73,6 @@ func (r *running) state(apps []*api.AppInfo) plan.State {
 	m, _ := model.Build(apps, model.Options{Groups: []string{"*"}, KeepEmpty: true, Reserved: r.ro.Reserved()})
 	out, _ := render.Files(m, r.ro)
 	return plan.State{Model: m, Output: out}
-}
-
-// freePorts are ports on the loopback that were free a moment ago.
-func freePorts(t *testing.T, n int) []int {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
 }
 
 // command sends one line to the Runtime API and returns the answer.
@@ -183,7 +170,7 @@ func testTask(n int) api.Task {
 
 // TestRouting asks a real HAProxy where requests go.
 func TestRouting(t *testing.T) {
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	one := []api.Task{testTask(1)}
 	unbound := func(id string, n int, labels map[string]string) *api.AppInfo {
 		labels["BIND_ADDR"] = fmt.Sprintf("127.0.1.%d", n)
@@ -294,7 +281,7 @@ func (r *running) adminPage(t *testing.T) {
 // TestRuntimePlanOnHAProxy applies plans to a real HAProxy, which must accept every command, and compares it with what
 // the files say.
 func TestRuntimePlanOnHAProxy(t *testing.T) {
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	labels := func(hosts string) map[string]string {
 		return map[string]string{"VHOST": hosts, "BIND_ADDR": "127.0.0.1"}
 	}

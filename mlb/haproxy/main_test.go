@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"berth/internal/porttest"
 	"berth/mlb/plan"
 	"berth/mlb/render"
 )
@@ -79,16 +79,6 @@ func shortDir(t testing.TB) string {
 	return dir
 }
 
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func newBench(t testing.TB) *bench {
 	t.Helper()
 	dir := shortDir(t)
@@ -96,7 +86,7 @@ func newBench(t testing.TB) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, port: freePort(t), second: freePort(t), log: new(logText), hold: make(chan struct{})}
+	b := &bench{t: t, port: porttest.Free(t), second: porttest.Free(t), log: new(logText), hold: make(chan struct{})}
 	b.opt = Options{
 		Binary: binary(t), Paths: paths, Archive: 2, ReloadTimeout: 10 * time.Second,
 		Log: slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"berth/internal/porttest"
 	"berth/mlb"
 	"berth/mlb/haproxy"
 	"berth/orchestrator/api"
@@ -183,7 +184,7 @@ func TestFilesEqualTheRunningStateAfterRandomChanges(t *testing.T) {
 	for _, store := range []bool{false, true} {
 		t.Run(fmt.Sprintf("store=%v", store), func(t *testing.T) {
 			l := newLab(t)
-			low := freeRange(t, 20)
+			low := porttest.Range(t, 20)
 			if store {
 				l.c.SpareBackends, l.c.SpareTCPBackends, l.c.SparePorts = 4, 2, fmt.Sprintf("%d-%d", low, low+19)
 			}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"berth/internal/porttest"
 )
 
 // putCertificate writes a certificate for a name, with a serial number by which it is told, and its key.
@@ -67,7 +69,7 @@ func TestCertificatesAreSwappedWithoutAReload(t *testing.T) {
 	putCertificate(t, own, "own.test", 2)
 	putCertificate(t, filepath.Join(dir, "a.pem"), "a.test", 3)
 	l.c.SSLCerts = []string{file, dir}
-	p := freePorts(t, 2)
+	p := porttest.Several(t, 2)
 	l.cluster.SetApp(app("/own", p[0], map[string]string{"HAPROXY_0_VHOST": "own.test", "HAPROXY_0_SSL_CERT": own}, l.task("own")))
 	l.up()
 	shows := func(port int, name string, want int64) {
@@ -151,7 +153,7 @@ func TestGroupHTTPSByVhost(t *testing.T) {
 	putCertificate(t, in("own.pem"), "elsewhere.test", 3)
 	putCertificate(t, in("client.pem"), "client", 9) // its own authority
 	l.c.SSLCerts, l.c.GroupHTTPS = []string{in("first.pem"), in("locked.pem")}, true
-	p := freePorts(t, 3)
+	p := porttest.Several(t, 3)
 	l.cluster.SetApps(
 		app("/open", p[0], map[string]string{"HAPROXY_0_VHOST": "open.test", "HAPROXY_0_SSL_CERT": in("own.pem")}, l.task("open")),
 		app("/locked", p[1], map[string]string{"HAPROXY_0_VHOST": "locked.test", "HAPROXY_0_SSL_CERT": in("locked.pem"),

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"berth/internal/porttest"
 )
 
 const explained = `{"apps": [
@@ -63,7 +65,7 @@ func TestExplainOffline(t *testing.T) {
 
 func TestExplainAsksTheRunningOne(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	l.cluster.SetApp(app("/web", port, map[string]string{"HAPROXY_0_VHOST": "web.test"}, l.task("one")))
 	l.up()
 	out, err := runExplain(t, "--stats-port", fmt.Sprint(l.c.StatsPort), "--url", fmt.Sprintf("http://web.test:%d/", l.c.HTTPPort))

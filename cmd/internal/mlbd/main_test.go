@@ -23,6 +23,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"berth/internal/porttest"
 	"berth/mlb"
 	"berth/mlb/haproxy"
 	"berth/orchestrator/api"
@@ -72,21 +73,6 @@ func needHAProxy(t testing.TB) {
 	}
 }
 
-// freePorts returns n ports that nobody listens on.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
-}
-
 func newLab(t testing.TB) *lab {
 	t.Helper()
 	needHAProxy(t)
@@ -96,7 +82,7 @@ func newLab(t testing.TB) *lab {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	l := &lab{t: t, cluster: clienttest.NewServer(t), log: new(safeBuffer), started: make(chan mlb.Status, 10)}
-	p := freePorts(t, 4)
+	p := porttest.Several(t, 4)
 	l.c = DefaultConfig()
 	l.c.Marathon, l.c.Groups = []string{l.cluster.URL()}, []string{"external"}
 	l.c.HAProxyConfig, l.c.TemplateDir = filepath.Join(dir, "haproxy.cfg"), filepath.Join(dir, "templates")

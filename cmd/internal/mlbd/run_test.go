@@ -17,12 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"berth/internal/porttest"
 	"berth/mlb/haproxy"
 )
 
 func TestAppAnswersByPortHostAndAppID(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	l.cluster.SetApp(app("/web", port, map[string]string{"HAPROXY_0_VHOST": "web.test"}, l.task("one")))
 	l.up()
 	l.answers(port, "", "one")
@@ -45,7 +46,7 @@ func TestAppAnswersByPortHostAndAppID(t *testing.T) {
 
 func TestMoreTasksAndNewHostNeedNoReload(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	one, two := l.task("one"), l.task("two")
 	l.cluster.SetApp(app("/web", port, map[string]string{"HAPROXY_0_VHOST": "web.test"}, one))
 	l.up()
@@ -69,7 +70,7 @@ func TestMoreTasksAndNewHostNeedNoReload(t *testing.T) {
 
 func TestAdminPagesThroughHAProxy(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	l.cluster.SetApp(app("/web", port, map[string]string{"HAPROXY_0_VHOST": "web.test",
 		"HAPROXY_0_AUTH": "realm:joe:$5$abcdefgh$8i4Uzx9wA5x0o4Y6ph8A8tnNNSuhZtFBP1zUQCTzIw1"}, l.task("one")))
 	l.up()
@@ -107,7 +108,7 @@ func TestAdminPagesThroughHAProxy(t *testing.T) {
 
 func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 	l := newLab(t)
-	p := freePorts(t, 3)
+	p := porttest.Several(t, 3)
 	l.cluster.SetApps(
 		app("/good", p[0], nil, l.task("good")),
 		// Passes every check of labels, but HAProxy does not know the keyword's argument.
@@ -131,7 +132,7 @@ func TestOneBadAppHurtsOnlyItself(t *testing.T) {
 
 func TestServicePortInUseHurtsOnlyItsApp(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	taken := l.task("somebody else")
 	l.cluster.SetApps(app("/good", port, nil, l.task("good")),
 		app("/unlucky", portOf(taken), map[string]string{"HAPROXY_0_VHOST": "unlucky.test"}, l.task("unlucky")))
@@ -150,7 +151,7 @@ func portOf(s *httptest.Server) int {
 
 func TestBrokenTemplateLeavesWhatRuns(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	l.cluster.SetApp(app("/web", port, map[string]string{"HAPROXY_0_MODE": "http"}, l.task("one")))
 	l.up()
 	pids := l.admin("/_haproxy_getpids")
@@ -186,7 +187,7 @@ func TestBrokenTemplateLeavesWhatRuns(t *testing.T) {
 
 func TestKilledMlbIsReplacedWithoutTouchingHAProxy(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	one := l.task("one")
 	l.cluster.SetApp(app("/web", port, nil, one))
 	l.c.LeaveHAProxy = true
@@ -207,7 +208,7 @@ func TestKilledMlbIsReplacedWithoutTouchingHAProxy(t *testing.T) {
 
 func TestKilledHAProxyIsBackWithinASecond(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	l.cluster.SetApp(app("/web", port, nil, l.task("one")))
 	l.up()
 	for i, pid := range strings.Split(l.admin("/_haproxy_getpids"), " ") { // master, then the worker of that time
@@ -229,7 +230,7 @@ func TestKilledHAProxyIsBackWithinASecond(t *testing.T) {
 
 func TestDrainingTaskIsAcknowledgedWithItsSessions(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	hold := make(chan struct{})
 	var once sync.Once
 	release := func() { once.Do(func() { close(hold) }) }
@@ -285,7 +286,7 @@ func TestDrainingTaskIsAcknowledgedWithItsSessions(t *testing.T) {
 
 func TestScalingAndReloadsUnderLoadLoseNoRequest(t *testing.T) {
 	l := newLab(t)
-	p := freePorts(t, 9)
+	p := porttest.Several(t, 9)
 	servers := []*httptest.Server{l.task("0"), l.task("1"), l.task("2"), l.task("3")}
 	web := func(n int) { l.cluster.SetApp(app("/web", p[0], nil, servers[:n]...)) }
 	web(1)
@@ -353,7 +354,7 @@ func TestWorkersGiveUpRootAndStillReachTheAdminPages(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(l.c.HAProxyConfig), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l.cluster.SetApp(app("/web", freePorts(t, 1)[0], nil, l.task("one")))
+	l.cluster.SetApp(app("/web", porttest.Free(t), nil, l.task("one")))
 	l.up()
 	worker := strings.Split(l.admin("/_haproxy_getpids"), " ")[1]
 	status, err := os.ReadFile("/proc/" + worker + "/status")
@@ -364,7 +365,7 @@ func TestWorkersGiveUpRootAndStillReachTheAdminPages(t *testing.T) {
 
 func TestOnceAppliesAndLeavesHAProxy(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	l.cluster.SetApp(app("/web", port, nil, l.task("one")))
 	l.c.Once = true
 	l.start()
@@ -377,7 +378,7 @@ func TestOnceAppliesAndLeavesHAProxy(t *testing.T) {
 
 func TestRenewedCertificateNeedsNoReload(t *testing.T) {
 	l := newLab(t)
-	l.cluster.SetApp(app("/web", freePorts(t, 1)[0], map[string]string{"HAPROXY_0_VHOST": "web.test"}, l.task("one")))
+	l.cluster.SetApp(app("/web", porttest.Free(t), map[string]string{"HAPROXY_0_VHOST": "web.test"}, l.task("one")))
 	l.up()
 	pids := l.admin("/_haproxy_getpids")
 	serial := func() string {
@@ -404,7 +405,7 @@ func TestRenewedCertificateNeedsNoReload(t *testing.T) {
 
 func TestSecondMlbWithTheSameConfigurationIsRefused(t *testing.T) {
 	l := newLab(t)
-	l.cluster.SetApp(app("/web", freePorts(t, 1)[0], nil, l.task("one")))
+	l.cluster.SetApp(app("/web", porttest.Free(t), nil, l.task("one")))
 	l.up()
 	if err := Run(t.Context(), l.c, Options{}); err == nil || !strings.Contains(err.Error(), "another mlb") {
 		t.Errorf("got %v, want an error about another mlb", err)
@@ -413,7 +414,7 @@ func TestSecondMlbWithTheSameConfigurationIsRefused(t *testing.T) {
 }
 func TestStatisticsPortAsksForAPassword(t *testing.T) {
 	l := newLab(t)
-	port := freePorts(t, 1)[0]
+	port := porttest.Free(t)
 	l.c.StatsAuth, l.c.TemplateLabels = "joe:secret", false
 	l.cluster.SetApps(app("/web", port, nil, l.task("one")),
 		app("/text", port+1, map[string]string{"HAPROXY_0_BACKEND_HEAD": "backend {backend}"}, l.task("two")))

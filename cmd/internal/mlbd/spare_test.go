@@ -6,44 +6,21 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"berth/internal/porttest"
 	"berth/mlb"
 	"berth/orchestrator/api"
 )
 
-// freeRange is a range of n ports that nobody listens on, below those that the kernel gives out.
-func freeRange(t *testing.T, n int) int {
-	t.Helper()
-	for low := 20000 + os.Getpid()%5000; low < 32000; low += n {
-		var open []net.Listener
-		for p := low; p < low+n; p++ {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
-			if err != nil {
-				break
-			}
-			open = append(open, l)
-		}
-		for _, l := range open {
-			_ = l.Close()
-		}
-		if len(open) == n {
-			return low
-		}
-	}
-	t.Fatalf("no %d free ports in a row", n)
-	return 0
-}
-
 // storeLab is a lab with a store of two http backends, one tcp backend and three ports from low on.
 func storeLab(t *testing.T) (l *lab, low int) {
 	l = newLab(t)
-	low = freeRange(t, 6)
+	low = porttest.Range(t, 6)
 	l.c.SpareBackends, l.c.SpareTCPBackends = 2, 1
 	l.c.SparePorts = fmt.Sprintf("%d-%d", low, low+5)
 	return l, low

@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
 	"berth/orchestrator/driver/drivertest/program"
@@ -83,16 +84,6 @@ func awaitEnd(t *testing.T, d *Driver, id string) driver.Status {
 	}
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // fetch asks until something answers.
 func fetch(t *testing.T, url string) string {
 	t.Helper()
@@ -127,7 +118,7 @@ func TestAPublishedPortAnswers(t *testing.T) {
 	d := open(t, Options{})
 	app := helloApp("--port", "80")
 	app.Container.PortMappings = []api.PortMapping{{ContainerPort: 80, HostPort: intp(0), Protocol: "udp,tcp"}}
-	spec := specOf(t, app, freePort(t))
+	spec := specOf(t, app, porttest.Free(t))
 	spec.Env = []string{"MESOS_TASK_ID=" + spec.TaskID}
 	st := start(t, d, spec)
 	if got := fetch(t, fmt.Sprintf("http://127.0.0.1:%d/", spec.Ports[0])); !strings.Contains(got, spec.TaskID) {
@@ -149,7 +140,7 @@ func TestHostMode(t *testing.T) {
 	d := open(t, Options{})
 	app := helloApp()
 	app.Networks, app.PortDefinitions = nil, make([]api.PortDefinition, 1)
-	spec := specOf(t, app, freePort(t))
+	spec := specOf(t, app, porttest.Free(t))
 	spec.Env = []string{fmt.Sprintf("PORT0=%d", spec.Ports[0]), "MESOS_TASK_ID=" + spec.TaskID}
 	if st := start(t, d, spec); len(st.Addresses) != 0 {
 		t.Errorf("addresses in host mode: %+v", st.Addresses)
