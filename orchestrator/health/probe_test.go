@@ -3,7 +3,7 @@ package health
 import (
 	"context"
 	"errors"
-	"net"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
 )
@@ -32,12 +33,7 @@ func TestProbes(t *testing.T) {
 	defer plain.Close()
 	defer secure.Close()
 	at := plain.Listener.Addr().String()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := l.Addr().String()
-	_ = l.Close()
+	closed := fmt.Sprintf("127.0.0.1:%d", porttest.Free(t))
 
 	exec := func(_ context.Context, task, command string) (driver.ExecResult, error) {
 		switch command {
