@@ -120,7 +120,8 @@ func (o *Orchestrator) CancelDeployment(_ context.Context, id string, opt httpap
 			return nil
 		}
 		opt.Force = true
-		w := &write{o: o, tx: tx, opt: opt, now: now}
+		w := o.newWrite(tx, opt)
+		w.restoreGroups(d)
 		var err error
 		result, err = w.run(rollback(tx, d))
 		return err

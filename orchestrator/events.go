@@ -49,13 +49,3 @@ func stepEvent(kind string, d *store.Deployment, step int, now time.Time) api.Ev
 		"plan": planOf(d), "currentStep": fields{"actions": d.Steps[step-1].Actions},
 	})
 }
-
-// parentGroup is the group an app's path lies in.
-func parentGroup(id string) string {
-	for i := len(id) - 1; i > 0; i-- {
-		if id[i] == '/' {
-			return id[:i]
-		}
-	}
-	return "/"
-}

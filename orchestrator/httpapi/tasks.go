@@ -72,7 +72,7 @@ func (s *Server) listAppTasksBelow(w http.ResponseWriter, c *call) error {
 	s.stampIndex(w)
 	var tasks []api.Task
 	for _, a := range s.backend.Apps() {
-		if below(a.ID, c.id) {
+		if api.Inside(a.ID, c.id) {
 			tasks = append(tasks, a.Tasks...)
 		}
 	}
