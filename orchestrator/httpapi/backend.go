@@ -17,6 +17,9 @@ type AppChange struct {
 	ID      string
 	Apply   func(stored *api.App) (*api.App, error)
 	Restart bool // replace all tasks although nothing changes
+	// Undo is the version that the change takes back, or 0: tasks from before it that run what the new definition asks for
+	// are kept.
+	Undo api.Timestamp
 }
 
 // GroupChange is a write of a group. A document whose lists are nil leaves what is there; see api.GroupUpdate.
@@ -73,7 +76,9 @@ type Backend interface {
 	GroupVersions(id string) ([]api.Timestamp, error)
 	GroupVersion(id string, v api.Timestamp) (*api.GroupInfo, error)
 	Queue() []api.QueueEntry
+	// Deployments are those running; Deployment finds one that runs or has ended lately.
 	Deployments() []api.Deployment
+	Deployment(id string) (api.Deployment, bool)
 
 	Change(ctx context.Context, changes []AppChange, opt WriteOptions) (WriteResult, error)
 	// ChangeGroup gives a not-found error for an unknown group that is not to be made.

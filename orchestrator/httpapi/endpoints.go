@@ -49,7 +49,7 @@ var endpoints = map[route]map[string]handler{
 	routeGroupVersion:  {"GET": (*Server).showGroupVersion},
 
 	routeDeployments: {"GET": (*Server).listDeployments},
-	routeDeployment:  {"DELETE": (*Server).cancelDeployment},
+	routeDeployment:  {"GET": (*Server).showDeployment, "DELETE": (*Server).cancelDeployment},
 	routeQueue:       {"GET": (*Server).listQueue},
 	routeQueueDelay:  {"DELETE": (*Server).resetDelay},
 	routeInfo:        {"GET": (*Server).info},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 )
 
@@ -29,12 +31,12 @@ func TestExamplesAreUsedAsTheyAreWhereTheirPortsAreFree(t *testing.T) {
 }
 
 func TestATakenPortIsReplacedInACopyAndSaid(t *testing.T) {
-	l, err := net.Listen("tcp", ":0")
+	taken := porttest.Range(t, 10)
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", taken))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	taken := l.Addr().(*net.TCPAddr).Port
 	var out bytes.Buffer
 	a, err := prepare(Config{Dir: withPorts(t, taken, freeFrom(t, 24000)), HostPort: taken}, t.TempDir(), &out)
 	if err != nil {
@@ -58,12 +60,12 @@ func TestATakenPortIsReplacedInACopyAndSaid(t *testing.T) {
 }
 
 func TestServicePortsStartWhereTheyAreFree(t *testing.T) {
-	l, err := net.Listen("tcp", ":0")
+	taken := porttest.Range(t, 10)
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", taken))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	taken := l.Addr().(*net.TCPAddr).Port
 	got, err := freeRange(taken, 3)
 	if err != nil || got <= taken {
 		t.Errorf("range from %d (%v), want one after %d", got, err, taken)
