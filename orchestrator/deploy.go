@@ -83,6 +83,7 @@ func (o *Orchestrator) stepDone(d *store.Deployment, step int, lookup func(strin
 func (o *Orchestrator) cancel(tx *store.Tx, d *store.Deployment, reason string, now time.Time) {
 	tx.DropDeployment(d.ID)
 	o.gates.failed(d.ID, reason)
+	tx.Emit(stepEvent(api.EventDeploymentStepFailure, d, d.Current, now))
 	tx.Emit(event(api.EventDeploymentFailed, now, "", fields{"id": d.ID, "plan": planOf(d), "reason": reason}))
 }
 

@@ -7,6 +7,9 @@ import (
 	"berth/orchestrator/store"
 )
 
+// frameworkID stands where Marathon names the framework it is to Mesos; /v2/info shows the same.
+const frameworkID = "berth"
+
 type fields = map[string]any
 
 // event makes an event of marathon-api.md section 9; the store stamps it with its revision.

@@ -66,6 +66,8 @@ type Backend interface {
 	// Apps returns all apps, sorted by id, with everything that can be embedded.
 	Apps() []*api.AppInfo
 	App(id string) (*api.AppInfo, bool)
+	// Leaving returns the apps that are deleted, but of which tasks still live.
+	Leaving() []*api.AppInfo
 	// Versions are newest first; both give a not-found error for an unknown app.
 	Versions(id string) ([]api.Timestamp, error)
 	Version(id string, v api.Timestamp) (*api.App, error)

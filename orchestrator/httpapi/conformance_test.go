@@ -143,6 +143,8 @@ var conformance = []struct {
 		want: map[string]string{"tasks/0/appId": "/prod/db", "tasks/1": "(absent)"}},
 	{rule: "all tasks", method: "GET", target: "/v2/tasks", status: 200, want: map[string]string{"tasks/2/appId": "/web"}},
 	{rule: "tasks by status", method: "GET", target: "/v2/tasks?status=running", status: 200, want: map[string]string{"tasks/2/id": "*"}},
+	{rule: "ending tasks of deleted apps are among them", method: "GET", target: "/v2/tasks", status: 200,
+		want: map[string]string{"tasks/3/id": "old.1", "tasks/3/servicePorts/0": "10009", "tasks/3/state": "TASK_KILLING"}},
 	{rule: "tasks by status, php style", method: "GET", target: "/v2/tasks?status[]=staging", status: 200,
 		want: map[string]string{"tasks": "[]"}},
 	{rule: "a status nobody knows matches nothing", method: "GET", target: "/v2/tasks?status=done", status: 200,

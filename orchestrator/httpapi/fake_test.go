@@ -64,6 +64,12 @@ func (f *fake) Apps() []*api.AppInfo {
 	return out
 }
 
+// Leaving is always one app with one task.
+func (f *fake) Leaving() []*api.AppInfo {
+	t := api.Task{ID: "old.1", AppID: "/old", State: api.TaskKilling}
+	return []*api.AppInfo{{App: api.App{ID: "/old", PortDefinitions: []api.PortDefinition{{Port: 10009}}}, Tasks: []api.Task{t}}}
+}
+
 func (f *fake) App(id string) (*api.AppInfo, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
