@@ -33,7 +33,7 @@ type Options struct {
 	Builder *zone.Builder // not used by anybody else from now on
 	// Infra is what is known of the cluster at the start; the leader is asked for.
 	Infra zone.Infra
-	// InfraFile keeps the leader for the next start; "" keeps nothing.
+	// InfraFile keeps the leader and the serial for the next start; "" keeps nothing.
 	InfraFile string
 
 	StaleAfter  time.Duration // without contact to the source the zone is marked stale [30 s]
@@ -48,6 +48,9 @@ type Daemon struct {
 	log      *slog.Logger
 	watchers watchers
 
+	fileMu sync.Mutex // guards InfraFile and saved
+	saved  kept       // what the file holds
+
 	mu      sync.Mutex // guards what follows
 	builder *zone.Builder
 	zone    *zone.Zone
@@ -55,9 +58,11 @@ type Daemon struct {
 	infra   zone.Infra
 	loaded  bool
 	stale   bool
+	floor   uint32 // a serial that may have been used before this start
 	changes uint64
 	took    time.Duration // of the last change, from its delivery to the server
 
+	vips     int // names of virtual addresses
 	troubles int // names and apps with something to report
 	status   Status
 }
@@ -74,9 +79,11 @@ func New(o Options) *Daemon {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &Daemon{o: o, log: o.Log, builder: o.Builder, infra: o.Infra}
-	if leader := loadLeader(o.InfraFile); leader != "" {
-		d.infra.Leader = leader
+	d.saved = loadKept(o.InfraFile)
+	if d.saved.Leader != "" {
+		d.infra.Leader = d.saved.Leader
 	}
+	d.floor = d.saved.Serial
 	d.builder.SetInfra(d.infra)
 	return d
 }
@@ -115,20 +122,22 @@ func (d *Daemon) deliver(ctx context.Context, s *client.Snapshot) {
 	if err := d.o.Source.Ack(ctx, api.Ack{Index: s.Index}); err != nil && !errors.Is(err, context.Canceled) {
 		d.log.Warn("acknowledge", "index", s.Index, "err", err)
 	}
+	d.keep()
 }
 
-// update makes the zone anew and gives it to the server; d.mu is held. It reports whether anything changed.
+// update makes the zone anew and gives it to the server, once apps have been read; d.mu is held. It reports whether anything
+// changed.
 func (d *Daemon) update(now time.Time) bool {
-	z := d.builder.Update(d.apps, uint32(now.Unix()))
+	if !d.loaded {
+		return false
+	}
+	z := d.builder.Update(d.apps, max(uint32(now.Unix()), d.floor+1))
 	stale := d.isStale(now)
 	if z == d.zone && stale == d.stale {
 		return false
 	}
 	changed := z != d.zone
 	d.zone, d.stale = z, stale
-	if !d.loaded {
-		return false
-	}
 	d.o.Server.Set(z, stale)
 	if changed {
 		d.changes++
@@ -184,6 +193,15 @@ func (d *Daemon) SetVIPs(vips map[string][]netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.builder.SetVIPs(vips)
+	d.vips = len(vips)
+	d.update(time.Now())
+}
+
+// Rehost takes in that hosts, agents or orchestrators listed by name, have other addresses than before.
+func (d *Daemon) Rehost(hosts ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.builder.Rehost(hosts...)
 	d.update(time.Now())
 }
 

@@ -21,6 +21,7 @@ type Status struct {
 	Apps       int               `json:"apps"`
 	Names      int               `json:"names"`
 	Records    int               `json:"records"`
+	VIPs       int               `json:"vips"` // names of virtual addresses
 	Changes    uint64            `json:"changes"`
 	Took       time.Duration     `json:"lastChangeNanoseconds"`
 	Unreadable map[string]string `json:"unreadable,omitempty"` // apps by id, with the reason
@@ -34,7 +35,7 @@ func (d *Daemon) Status() Status {
 	defer d.mu.Unlock()
 	s := d.status
 	s.Loaded, s.Stale, s.Changes, s.Took, s.Apps = d.loaded, d.stale, d.changes, d.took, len(d.apps)
-	s.Watch = watch
+	s.Watch, s.VIPs = watch, d.vips
 	if watch.LastSync.After(s.Time) {
 		s.Time = watch.LastSync
 	}

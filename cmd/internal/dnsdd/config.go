@@ -23,6 +23,7 @@ type Config struct {
 	Resync          time.Duration
 	StaleAfter      time.Duration
 	Subscriber      string // "" is made from host name and listener
+	VIP             string // URL of this node's vip, whose names are served; "" serves none
 
 	// Addresses.
 	Listen     []string // host:port, :port for all addresses; empty for none

@@ -34,6 +34,8 @@ func sourceFlags(f *pflag.FlagSet, c *Config) {
 	f.DurationVar(&c.StaleAfter, "stale-after", c.StaleAfter, "`time` without contact after which answers are marked stale")
 	f.StringVar(&c.Subscriber, "subscriber", c.Subscriber, "`name` in the drain handshake; it must differ between name servers\n"+
 		"(default: made from host name and listener)")
+	f.StringVar(&c.VIP, "vip", c.VIP, "`URL` of this machine's vip, as in http://127.0.0.1:8124: names of virtual addresses are\n"+
+		"answered while its rules for them are in force")
 }
 
 func addressFlags(f *pflag.FlagSet, c *Config) {

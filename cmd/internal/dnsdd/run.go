@@ -52,6 +52,7 @@ type daemon struct {
 	http      net.Listener
 	names     *hosts
 	source    *client.Client
+	vips      dnsd.VIPOptions
 	forward   *forward.Forwarder
 	server    *server.Server
 	loop      *dnsd.Daemon
@@ -160,6 +161,11 @@ func (d *daemon) wire() (err error) {
 		return err
 	}
 	b.SetStatic(static)
+	if d.c.VIP != "" {
+		if d.vips, err = d.c.vipOptions(); err != nil {
+			return err
+		}
+	}
 	empty := zone.NewBuilder(d.zone).Update(nil, 1)
 	if err := d.wireServer(empty); err != nil {
 		return err
@@ -214,6 +220,10 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	group.Go(func() { _ = d.loop.Run(inside) })
 	group.Go(func() { d.followFiles(inside) })
+	group.Go(func() { d.names.run(inside, d.loop.Rehost) })
+	if d.c.VIP != "" {
+		group.Go(func() { d.loop.FollowVIPs(inside, d.vips) })
+	}
 	if d.c.LoopCheck && d.c.External {
 		group.Go(func() { d.forward.FindLoops(inside) })
 	}
