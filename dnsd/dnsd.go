@@ -24,6 +24,7 @@ type Source interface {
 // Server is who is told of a new zone; *server.Server is one.
 type Server interface {
 	Set(z *zone.Zone, stale bool)
+	Expire()
 }
 
 // Options of a loop.
@@ -37,6 +38,7 @@ type Options struct {
 	InfraFile string
 
 	StaleAfter  time.Duration // without contact to the source the zone is marked stale [30 s]
+	ExpireAfter time.Duration // without contact nothing is answered from it any more; 0 is never
 	LeaderEvery time.Duration // how often the source is asked for its leader [30 s]
 
 	Log *slog.Logger // nil discards
@@ -57,7 +59,7 @@ type Daemon struct {
 	apps    []*api.AppInfo
 	infra   zone.Infra
 	loaded  bool
-	stale   bool
+	age     age
 	floor   uint32 // a serial that may have been used before this start
 	changes uint64
 	took    time.Duration // of the last change, from its delivery to the server
@@ -94,7 +96,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
-	group.Go(func() { d.watchStale(inside) })
+	group.Go(func() { d.watchAge(inside) })
 	group.Go(func() { d.watchLeader(inside) })
 	return d.o.Source.Watch(ctx, d.deliver)
 }
@@ -132,13 +134,13 @@ func (d *Daemon) update(now time.Time) bool {
 		return false
 	}
 	z := d.builder.Update(d.apps, max(uint32(now.Unix()), d.floor+1))
-	stale := d.isStale(now)
-	if z == d.zone && stale == d.stale {
+	age := d.ageAt(now)
+	if z == d.zone && age == d.age {
 		return false
 	}
 	changed := z != d.zone
-	d.zone, d.stale = z, stale
-	d.o.Server.Set(z, stale)
+	d.zone, d.age = z, age
+	d.serve()
 	if changed {
 		d.changes++
 		d.took = time.Since(now)
@@ -147,18 +149,41 @@ func (d *Daemon) update(now time.Time) bool {
 	return changed
 }
 
-// isStale says whether the source has been silent for too long; d.mu is held.
-func (d *Daemon) isStale(now time.Time) bool {
-	st := d.o.Source.Status()
-	last := st.LastSync
+// age is how long ago the source was heard of, in classes.
+type age int
+
+const (
+	fresh age = iota
+	stale
+	expired
+)
+
+// serve gives zone and age to the server; d.mu is held.
+func (d *Daemon) serve() {
+	if d.age == expired {
+		d.o.Server.Expire()
+	} else {
+		d.o.Server.Set(d.zone, d.age == stale)
+	}
+}
+
+// ageAt is the age of what is served; d.mu is held.
+func (d *Daemon) ageAt(now time.Time) age {
+	last := d.o.Source.Status().LastSync
 	if last.IsZero() {
 		last = d.status.Time
 	}
-	return now.Sub(last) > d.o.StaleAfter
+	switch silence := now.Sub(last); {
+	case d.o.ExpireAfter > 0 && silence > d.o.ExpireAfter:
+		return expired
+	case silence > d.o.StaleAfter:
+		return stale
+	}
+	return fresh
 }
 
-// watchStale notices when the source falls silent, and when it is back.
-func (d *Daemon) watchStale(ctx context.Context) {
+// watchAge notices when the source falls silent, and when it is back.
+func (d *Daemon) watchAge(ctx context.Context) {
 	tick := time.NewTicker(max(d.o.StaleAfter/30, 10*time.Millisecond))
 	defer tick.Stop()
 	for {
@@ -166,24 +191,27 @@ func (d *Daemon) watchStale(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			d.checkStale(now)
+			d.checkAge(now)
 		}
 	}
 }
 
-func (d *Daemon) checkStale(now time.Time) {
+func (d *Daemon) checkAge(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	stale := d.isStale(now)
-	if !d.loaded || stale == d.stale {
+	age := d.ageAt(now)
+	if !d.loaded || age == d.age {
 		return
 	}
-	d.stale = stale
-	d.o.Server.Set(d.zone, stale)
-	if stale {
-		d.log.Warn("the source does not answer: serving what was known", "err", d.o.Source.Status().LastError)
-	} else {
+	d.age = age
+	d.serve()
+	switch age {
+	case fresh:
 		d.log.Info("the source answers again")
+	case stale:
+		d.log.Warn("the source does not answer: serving what was known", "err", d.o.Source.Status().LastError)
+	case expired:
+		d.log.Error("the source has not answered for too long: nothing is answered for it", "err", d.o.Source.Status().LastError)
 	}
 }
 

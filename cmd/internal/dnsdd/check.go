@@ -106,6 +106,17 @@ func (c *Config) serverConfig() (server.Config, error) {
 	return s, nil
 }
 
+// checkAges says what is wrong with the times after which what is known counts as old.
+func (c *Config) checkAges() error {
+	switch {
+	case c.StaleAfter <= 0:
+		return cli.Usagef("--stale-after %s: expected more than 0", c.StaleAfter)
+	case c.ExpireAfter < 0 || c.ExpireAfter > 0 && c.ExpireAfter <= c.StaleAfter:
+		return cli.Usagef("--expire-after %s: expected more than --stale-after, %s, or 0", c.ExpireAfter, c.StaleAfter)
+	}
+	return nil
+}
+
 // vipOptions are the part of c about virtual addresses.
 func (c *Config) vipOptions() (dnsd.VIPOptions, error) {
 	u, err := url.Parse(c.VIP)

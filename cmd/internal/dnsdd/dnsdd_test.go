@@ -186,6 +186,7 @@ func TestUsage(t *testing.T) {
 		{"a resolver by name", []string{"--listen", "127.0.0.1:0", "--http", "", "--resolvers", "dns.example", "--state-dir", ""}, "resolver"},
 		{"an unknown source", []string{"--ip-sources", "luck"}, "address source"},
 		{"a network", []string{"--listen", "127.0.0.1:0", "--http", "", "--allow-query", "10/8", "--state-dir", ""}, "--allow-query"},
+		{"expired before it is stale", []string{"--listen", "127.0.0.1:0", "--http", "", "--expire-after", "10s", "--state-dir", ""}, "--expire-after"},
 		{"a vip that is no URL", []string{"--listen", "127.0.0.1:0", "--http", "", "--vip", "127.0.0.1:8124", "--state-dir", ""}, "--vip"},
 		{"no address at all", []string{"--listen", "", "--http", ""}, "at least one"},
 	} {

@@ -84,6 +84,9 @@ func (d *daemon) bind(ctx context.Context) error {
 	if d.zone, err = d.c.zoneOptions(); err != nil {
 		return err
 	}
+	if err := d.c.checkAges(); err != nil {
+		return err
+	}
 	if err := d.listen(ctx); err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func (d *daemon) wire() (err error) {
 	}
 	d.loop = dnsd.New(dnsd.Options{
 		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), InfraFile: d.c.state("infra.json"),
-		StaleAfter: d.c.StaleAfter, Log: d.log,
+		StaleAfter: d.c.StaleAfter, ExpireAfter: d.c.ExpireAfter, Log: d.log,
 	})
 	return nil
 }
