@@ -2,7 +2,6 @@ package mlb
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -160,8 +159,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.step(ctx)
 		case <-l.opt.Proxy.Restarted():
 			l.restarted(ctx)
-		case failed := <-l.files.failed:
-			l.unwritten(ctx, failed)
+		case err := <-l.files.news:
+			l.written(ctx, err)
 		case <-l.retry.C:
 			l.step(ctx)
 		case <-leftovers.C:
@@ -291,16 +290,22 @@ func (l *LB) restarted(ctx context.Context) {
 	l.step(ctx)
 }
 
-// unwritten deals with files that did not pass although HAProxy had taken the same changes as commands: a reload finds out
-// which app is to blame.
-func (l *LB) unwritten(ctx context.Context, err error) {
-	var refused *haproxy.CheckError
-	if errors.As(err, &refused) {
-		l.force = "the changed files are not valid: " + refused.Error()
+// written deals with how it went to write the files that follow changes made by commands. Files that did not pass although
+// HAProxy had taken the same changes are the fault of an app: a reload finds out which.
+func (l *LB) written(ctx context.Context, err error) {
+	l.mu.Lock()
+	l.status.FilesBehind = ""
+	if err != nil {
+		l.status.FilesBehind = err.Error()
+	}
+	l.mu.Unlock()
+	if err == nil {
+		l.log.Info("files written again")
+		return
 	}
 	l.log.Error("files not written", "err", err)
-	l.failed(err)
-	if l.force != "" {
+	if refuses(err) {
+		l.force = "the changed files are not valid: " + err.Error()
 		l.step(ctx)
 	}
 }

@@ -2,6 +2,7 @@ package mlb
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -11,11 +12,11 @@ import (
 
 // persister writes files after Runtime API changes, out of the loop's way; only the newest output counts. Checking takes as
 // long as there are backends, so between two of them it rests for twice that long: a burst of changes is not slowed down by
-// files that are old before they are written.
+// files that are old before they are written. What cannot be written, because the disk is full for example, is tried again.
 type persister struct {
-	l      *LB
-	wake   chan struct{}
-	failed chan error
+	l    *LB
+	wake chan struct{}
+	news chan error // failures, and nil for the first success after some
 
 	mu   sync.Mutex
 	out  render.Output
@@ -23,7 +24,7 @@ type persister struct {
 }
 
 func newPersister(l *LB) *persister {
-	return &persister{l: l, wake: make(chan struct{}, 1), failed: make(chan error, 1)}
+	return &persister{l: l, wake: make(chan struct{}, 1), news: make(chan error, 1)}
 }
 
 func (p *persister) put(out render.Output, want *haproxy.Sections) {
@@ -39,12 +40,16 @@ func (p *persister) put(out render.Output, want *haproxy.Sections) {
 func (p *persister) run(ctx context.Context) {
 	rest := time.NewTimer(minRest)
 	defer rest.Stop()
-	took := time.Duration(0)
+	again := time.NewTimer(time.Hour)
+	defer again.Stop()
+	again.Stop()
+	took, failing := time.Duration(0), false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.wake:
+		case <-again.C:
 		}
 		rest.Reset(min(max(2*took, minRest), maxRest))
 		select {
@@ -56,14 +61,25 @@ func (p *persister) run(ctx context.Context) {
 		out, want := p.out, p.want
 		p.mu.Unlock()
 		began := time.Now()
-		if err := p.l.opt.Proxy.Persist(ctx, out, want); err != nil && ctx.Err() == nil {
+		err := p.l.opt.Proxy.Persist(ctx, out, want)
+		took = time.Since(began)
+		if err != nil && !refuses(err) { // what HAProxy refuses, it refuses again
+			again.Reset(p.l.opt.RetryInterval)
+		}
+		if err != nil || failing {
 			select {
-			case p.failed <- err:
+			case p.news <- err:
 			case <-ctx.Done():
 			}
 		}
-		took = time.Since(began)
+		failing = err != nil
 	}
+}
+
+// refuses reports whether it is HAProxy's verdict that an error is about.
+func refuses(err error) bool {
+	var refused *haproxy.CheckError
+	return errors.As(err, &refused) && !refused.NoVerdict
 }
 
 // flush writes what is waiting, at once.

@@ -24,6 +24,8 @@ type Status struct {
 	Failing     bool      `json:"failing"` // the last try did not succeed
 	LastError   string    `json:"lastError,omitempty"`
 	LastErrorAt time.Time `json:"lastErrorAt"`
+	// FilesBehind says why the files on disk are not what HAProxy does, "" while they are or are about to be.
+	FilesBehind string `json:"filesBehind,omitempty"`
 
 	LastChange *Change           `json:"lastChange,omitempty"` // the last one that HAProxy noticed
 	Changes    map[string]uint64 `json:"changes"`              // by rung
@@ -84,10 +86,23 @@ func (l *LB) notReady(s Status) string {
 		return "the last change was not applied: " + s.LastError
 	case s.LastSuccess.IsZero():
 		return "nothing has been applied yet"
+	case s.FilesBehind != "":
+		return "the files are behind what haproxy does: " + s.FilesBehind
 	case s.Watch.LastSync.IsZero():
-		return "no source has answered yet"
+		return "no source has answered yet" + because(s.Watch)
 	case time.Since(s.Watch.LastSync) > l.opt.StaleAfter:
-		return "the state was last known to be current at " + s.Watch.LastSync.UTC().Format(time.RFC3339)
+		return "the state was last known to be current at " + s.Watch.LastSync.UTC().Format(time.RFC3339) + because(s.Watch)
+	}
+	return ""
+}
+
+// because is what keeps the watch from being current, as far as it is known.
+func because(w WatchStatus) string {
+	switch {
+	case w.Suspicious:
+		return ": most apps were gone at once, which is believed when it is seen a second time"
+	case w.LastError != "":
+		return ": " + w.LastError
 	}
 	return ""
 }
@@ -138,6 +153,9 @@ func (l *LB) succeeded(a *attempt, p plan.Plan, r haproxy.Result, took time.Dura
 	s := &l.status
 	s.Index, s.Apps, s.Services, s.Servers = a.snapshot.Index, len(a.snapshot.Apps), len(a.model.Services), servers
 	s.LastSuccess, s.Failing, s.LastError = now, false, ""
+	if r.Rung == plan.Reload { // files first
+		s.FilesBehind = ""
+	}
 	s.Spare = l.stock.status()
 	if s.Changes == nil {
 		s.Changes = map[string]uint64{}
