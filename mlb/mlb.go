@@ -64,6 +64,7 @@ type LB struct {
 	metrics *metrics
 	drain   *drainer
 	files   *persister
+	behind  error // why the files are not what HAProxy does, when they could not be written
 
 	wake  chan struct{}
 	hup   chan chan error
@@ -159,7 +160,7 @@ func (l *LB) loop(ctx context.Context) error {
 			l.step(ctx)
 		case <-l.opt.Proxy.Restarted():
 			l.restarted(ctx)
-		case err := <-l.files.news:
+		case err := <-l.files.result:
 			l.written(ctx, err)
 		case <-l.retry.C:
 			l.step(ctx)
@@ -290,22 +291,21 @@ func (l *LB) restarted(ctx context.Context) {
 	l.step(ctx)
 }
 
-// written deals with how it went to write the files that follow changes made by commands. Files that did not pass although
-// HAProxy had taken the same changes are the fault of an app: a reload finds out which.
+// written takes note of files that did not follow what HAProxy had taken as commands, or that do at last. When they did not
+// pass its check, a reload finds out which app is to blame.
 func (l *LB) written(ctx context.Context, err error) {
-	l.mu.Lock()
-	l.status.FilesBehind = ""
-	if err != nil {
-		l.status.FilesBehind = err.Error()
-	}
-	l.mu.Unlock()
+	l.behind = nil
 	if err == nil {
-		l.log.Info("files written again")
+		l.log.Info("files written")
+		l.caughtUp()
 		return
 	}
 	l.log.Error("files not written", "err", err)
+	l.failed(err)
 	if refuses(err) {
 		l.force = "the changed files are not valid: " + err.Error()
 		l.step(ctx)
+		return
 	}
+	l.behind = err
 }

@@ -12,11 +12,12 @@ import (
 
 // persister writes files after Runtime API changes, out of the loop's way; only the newest output counts. Checking takes as
 // long as there are backends, so between two of them it rests for twice that long: a burst of changes is not slowed down by
-// files that are old before they are written. What cannot be written, because the disk is full for example, is tried again.
+// files that are old before they are written. What could not be written is tried again, more and more seldom, until it is
+// on disk or HAProxy finds fault with it.
 type persister struct {
-	l    *LB
-	wake chan struct{}
-	news chan error // failures, and nil for the first success after some
+	l      *LB
+	wake   chan struct{}
+	result chan error // of each failure, and nil once it is made good
 
 	mu   sync.Mutex
 	out  render.Output
@@ -24,7 +25,7 @@ type persister struct {
 }
 
 func newPersister(l *LB) *persister {
-	return &persister{l: l, wake: make(chan struct{}, 1), news: make(chan error, 1)}
+	return &persister{l: l, wake: make(chan struct{}, 1), result: make(chan error, 1)}
 }
 
 func (p *persister) put(out render.Output, want *haproxy.Sections) {
@@ -40,16 +41,14 @@ func (p *persister) put(out render.Output, want *haproxy.Sections) {
 func (p *persister) run(ctx context.Context) {
 	rest := time.NewTimer(minRest)
 	defer rest.Stop()
-	again := time.NewTimer(time.Hour)
-	defer again.Stop()
-	again.Stop()
-	took, failing := time.Duration(0), false
+	var again <-chan time.Time
+	took, wait := time.Duration(0), time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.wake:
-		case <-again.C:
+		case <-again:
 		}
 		rest.Reset(min(max(2*took, minRest), maxRest))
 		select {
@@ -63,20 +62,23 @@ func (p *persister) run(ctx context.Context) {
 		began := time.Now()
 		err := p.l.opt.Proxy.Persist(ctx, out, want)
 		took = time.Since(began)
-		if err != nil && !refuses(err) { // what HAProxy refuses, it refuses again
-			again.Reset(p.l.opt.RetryInterval)
+		if ctx.Err() != nil || err == nil && wait == 0 {
+			continue
 		}
-		if err != nil || failing {
-			select {
-			case p.news <- err:
-			case <-ctx.Done():
-			}
+		select {
+		case p.result <- err:
+		case <-ctx.Done():
 		}
-		failing = err != nil
+		if err == nil || refuses(err) { // a reload will tell who is to blame for the latter
+			again, wait = nil, 0
+			continue
+		}
+		wait = min(max(2*wait, minRetry), maxRest)
+		again = time.After(wait)
 	}
 }
 
-// refuses reports whether it is HAProxy's verdict that an error is about.
+// refuses reports whether an error is HAProxy's verdict.
 func refuses(err error) bool {
 	var refused *haproxy.CheckError
 	return errors.As(err, &refused) && !refused.NoVerdict
@@ -94,6 +96,7 @@ func (p *persister) flush(ctx context.Context) error {
 }
 
 const (
-	minRest = 20 * time.Millisecond
-	maxRest = 5 * time.Second
+	minRest  = 20 * time.Millisecond
+	minRetry = 250 * time.Millisecond
+	maxRest  = 5 * time.Second
 )

@@ -24,8 +24,6 @@ type Status struct {
 	Failing     bool      `json:"failing"` // the last try did not succeed
 	LastError   string    `json:"lastError,omitempty"`
 	LastErrorAt time.Time `json:"lastErrorAt"`
-	// FilesBehind says why the files on disk are not what HAProxy does, "" while they are or are about to be.
-	FilesBehind string `json:"filesBehind,omitempty"`
 
 	LastChange *Change           `json:"lastChange,omitempty"` // the last one that HAProxy noticed
 	Changes    map[string]uint64 `json:"changes"`              // by rung
@@ -86,8 +84,6 @@ func (l *LB) notReady(s Status) string {
 		return "the last change was not applied: " + s.LastError
 	case s.LastSuccess.IsZero():
 		return "nothing has been applied yet"
-	case s.FilesBehind != "":
-		return "the files are behind what haproxy does: " + s.FilesBehind
 	case s.Watch.LastSync.IsZero():
 		return "no source has answered yet" + because(s.Watch)
 	case time.Since(s.Watch.LastSync) > l.opt.StaleAfter:
@@ -153,8 +149,8 @@ func (l *LB) succeeded(a *attempt, p plan.Plan, r haproxy.Result, took time.Dura
 	s := &l.status
 	s.Index, s.Apps, s.Services, s.Servers = a.snapshot.Index, len(a.snapshot.Apps), len(a.model.Services), servers
 	s.LastSuccess, s.Failing, s.LastError = now, false, ""
-	if r.Rung == plan.Reload { // files first
-		s.FilesBehind = ""
+	if l.behind != nil {
+		s.Failing, s.LastError = true, l.behind.Error()
 	}
 	s.Spare = l.stock.status()
 	if s.Changes == nil {

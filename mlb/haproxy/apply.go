@@ -196,23 +196,21 @@ func (h *HAProxy) put(s state) error {
 // runs. An output that is no longer current is passed over.
 func (h *HAProxy) Persist(ctx context.Context, out render.Output, want *Sections) error {
 	hash := Hash(out)
-	needed := func() bool { return h.running && h.current == hash && h.good.hash != hash }
 	h.mu.Lock()
-	known, needs := h.binds, needed()
+	known := h.binds
 	h.mu.Unlock()
-	if !needs {
-		return nil
-	}
 	if _, err := h.check(ctx, out, want, known, background); err != nil {
 		return fmt.Errorf("write files after runtime changes: %w", err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !needed() {
+	if !h.running || h.current != hash {
 		return nil
 	}
-	if err := h.put(state{out, hash}); err != nil {
-		return err
+	if h.good.hash != hash {
+		if err := h.put(state{out, hash}); err != nil {
+			return err
+		}
 	}
 	info, err := h.sock.info(ctx)
 	if err != nil {
