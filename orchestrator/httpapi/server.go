@@ -210,7 +210,7 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	case !ok:
-		return notAllowed(c, methods)
+		return notAllowed(methods)
 	case writes(c.Method):
 		if err := s.checkWrite(c); err != nil {
 			return err
@@ -219,16 +219,12 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) error {
 	return h(s, w, c)
 }
 
-func notAllowed(c *call, methods map[string]handler) error {
-	r := &refusal{
+func notAllowed(methods map[string]handler) error {
+	return &refusal{
 		status:  http.StatusMethodNotAllowed,
 		message: "Method Not Allowed",
 		header:  http.Header{"Allow": {allow(methods)}},
 	}
-	if c.route == routeGroups {
-		r.message = "Method Not Allowed: groups follow from the apps' ids and cannot be written; write the apps instead"
-	}
-	return r
 }
 
 func writes(method string) bool {

@@ -46,7 +46,7 @@ func newStore(path string, opt Options) *Store {
 	s := &Store{
 		path: path, opt: opt,
 		apps: map[string]*App{}, taskApp: map[string]string{}, deployments: map[string]*Deployment{},
-		followers: map[string]string{}, dirty: map[string]*App{},
+		groups: map[string]*Group{}, followers: map[string]string{}, dirty: map[string]*App{},
 	}
 	s.queue.idle.L = &s.queue.Mutex
 	return s
@@ -148,7 +148,11 @@ func (s *Store) read() (err error) {
 	case err != nil:
 		return fmt.Errorf("open the state file: %w", err)
 	}
-	return s.db.View(s.load)
+	if err := s.db.View(s.load); err != nil {
+		return err
+	}
+	s.implied()
+	return nil
 }
 
 // abandon closes a file that bbolt may have locked, mapped, or closed. What is mapped keeps a lock over the close of its
