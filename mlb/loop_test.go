@@ -225,7 +225,7 @@ func (r *rig) give(apps ...*api.AppInfo) uint64 {
 
 func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			r.t.Fatalf("%s: not in time; problems %v, status %+v", what, r.Problems(), r.Status())
 		}

@@ -90,7 +90,7 @@ func (l *LB) v2One(w http.ResponseWriter, r *http.Request) {
 
 // names tells what the names of VIPs resolve to, once the rules for them are in force.
 func (l *LB) names(w http.ResponseWriter, r *http.Request) {
-	reply(w, r, map[string]any{"names": l.Names()})
+	reply(w, r, map[string]any{"names": Names(l.view().result)})
 }
 
 func (l *LB) ready(w http.ResponseWriter, _ *http.Request) {

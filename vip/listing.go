@@ -97,10 +97,10 @@ func describe(v *ruleset.VIP, c nft.Counters) Entry {
 	return e
 }
 
-// Names are what the names of VIPs resolve to, each sorted, once the rules for them are in force.
-func (l *LB) Names() map[string][]netip.Addr {
+// Names are what the names of VIPs resolve to, each sorted. Whoever answers for them has put the rules in force before.
+func Names(r ruleset.Result) map[string][]netip.Addr {
 	names := map[string][]netip.Addr{}
-	for _, v := range l.view().result.VIPs {
+	for _, v := range r.VIPs {
 		for _, a := range v.Addrs {
 			if v.Name != "" && !slices.Contains(names[v.Name], a) {
 				names[v.Name] = append(names[v.Name], a)

@@ -23,12 +23,12 @@ flag's name: --wait as BERTH_WAIT=true.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 accepted but not finished in time (--wait).`
 
 func newRoot() *cobra.Command {
-	remote := []*cobra.Command{newApp(), newTask(), newDeploy(), newQueue(), newInfo(), newVIP()}
+	remote := []*cobra.Command{newApp(), newTask(), newDeploy(), newQueue(), newInfo()}
 	for _, c := range remote {
 		addRemoteFlags(c.PersistentFlags())
 	}
 	cmd := group("berth", "deploy apps and make them reachable", remote...)
-	cmd.AddCommand(newExplain(), newVersion(), dev.Command(), demo.Command(), hello.Command())
+	cmd.AddCommand(newVIP(), newExplain(), newVersion(), dev.Command(), demo.Command(), hello.Command())
 	cmd.Long = rootHelp
 	cmd.Example = `  berth dev                              everything on this machine, in one process
   berth app add examples/process/test6.json --wait

@@ -11,18 +11,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"berth/cmd/internal/vipd"
+	"berth/cmd/internal/vipns"
 	"berth/orchestrator/api"
 	"berth/orchestrator/client"
 	"berth/vip"
 )
 
 func newVIP() *cobra.Command {
-	cmd := group("vip", "show virtual addresses and what is behind them", newVIPList(), newVIPShow())
-	cmd.PersistentFlags().String("vip", "http://127.0.0.1:8124", "status `URL` of the vip to ask; empty computes from the apps")
+	list, show := newVIPList(), newVIPShow()
+	for _, c := range []*cobra.Command{list, show} {
+		addRemoteFlags(c.Flags())
+		c.Flags().String("vip", "http://127.0.0.1:8124", "status `URL` of the vip to ask; empty computes from the apps")
+	}
+	cmd := group("vip", "show virtual addresses and what is behind them", list, show, vipns.IsolatedCommand(envPrefix),
+		vipns.GateCommand(envPrefix))
 	cmd.Long = "Shows the virtual addresses (VIPs) that port labels such as VIP_0=1.1.1.1:80 and VIP_0=/name:80 ask for.\n" +
 		"The vip of this node is asked, or that of --vip. Where none answers, and --vip was not given, or where it is empty, they\n" +
 		"are computed from the orchestrator's apps, as a vip without flags on another node would have them; connections are not\n" +
-		"known then."
+		"known then. isolated and gate serve VIPs in a network namespace instead of on this machine."
 	return cmd
 }
 

@@ -16,11 +16,11 @@ func TestWhereNoVIPAnswersTheAppsTell(t *testing.T) {
 	defer orchestrator.Close()
 	nobody := fmt.Sprintf("http://127.0.0.1:%d", porttest.Free(t))
 	root := newRoot()
-	cmd, _, err := root.Find([]string{"vip"})
+	cmd, _, err := root.Find([]string{"vip", "list"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.PersistentFlags().Lookup("vip").Value.Set(nobody); err != nil { // as if it were the default
+	if err := cmd.Flags().Lookup("vip").Value.Set(nobody); err != nil { // as if it were the default
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer

@@ -22,7 +22,9 @@ type Config struct {
 	Quiet, Ceiling  time.Duration
 	Resync          time.Duration
 	StaleAfter      time.Duration
-	Subscriber      string // "" is made from host name and listener
+	ExpireAfter     time.Duration // 0: never
+	Subscriber      string        // "" is made from host name and listener
+	VIP             string        // URL of this node's vip, whose names are served; "" serves none
 
 	// Addresses.
 	Listen     []string // host:port, :port for all addresses; empty for none

@@ -32,8 +32,12 @@ func sourceFlags(f *pflag.FlagSet, c *Config) {
 	f.DurationVar(&c.Ceiling, "ceiling", c.Ceiling, "but never later than this `time` after the first one")
 	f.DurationVar(&c.Resync, "resync", c.Resync, "`time` after which everything is read anew")
 	f.DurationVar(&c.StaleAfter, "stale-after", c.StaleAfter, "`time` without contact after which answers are marked stale")
+	f.DurationVar(&c.ExpireAfter, "expire-after", c.ExpireAfter, "`time` without contact after which names of apps get SERVFAIL rather\n"+
+		"than old answers; 0 is never")
 	f.StringVar(&c.Subscriber, "subscriber", c.Subscriber, "`name` in the drain handshake; it must differ between name servers\n"+
 		"(default: made from host name and listener)")
+	f.StringVar(&c.VIP, "vip", c.VIP, "`URL` of this machine's vip, as in http://127.0.0.1:8124: names of virtual addresses are\n"+
+		"answered while its rules for them are in force")
 }
 
 func addressFlags(f *pflag.FlagSet, c *Config) {
