@@ -79,6 +79,7 @@ type fakeProxy struct {
 	config    []byte
 	applied   []haproxy.Change
 	checks    int
+	unsaved   error // writing files fails
 	persisted int
 	reloads   int
 	restarted chan struct{}
@@ -134,7 +135,7 @@ func (p *fakeProxy) Persist(context.Context, render.Output, *haproxy.Sections) e
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.persisted++
-	return nil
+	return p.unsaved
 }
 
 func (p *fakeProxy) Send(context.Context, []plan.Command) ([]plan.Command, error) { return nil, nil }
@@ -224,7 +225,7 @@ func (r *rig) give(apps ...*api.AppInfo) uint64 {
 
 func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			r.t.Fatalf("%s: not in time; problems %v, status %+v", what, r.Problems(), r.Status())
 		}
@@ -383,6 +384,30 @@ func TestRestartFromOlderFilesIsRepaired(t *testing.T) {
 	if c := r.proxy.last(); c.Plan.Rung != plan.Reload || !strings.Contains(c.Plan.Reasons[0], "older files") {
 		t.Errorf("applied %v", c.Plan)
 	}
+}
+
+// Files that cannot be written, be it that the disk is full or that HAProxy just died, are tried again until they are there;
+// a change meanwhile does not hide that they are missing.
+func TestUnwrittenFilesAreTriedAgain(t *testing.T) {
+	r := newRig(t)
+	r.acked(r.give(appWith("/a", 10001, "", 1)))
+	r.proxy.set(func(p *fakeProxy) { p.unsaved = errors.New("no space left on device") })
+	r.acked(r.give(appWith("/a", 10001, "", 2)))
+	r.until("failure shown", func() bool {
+		s := r.Status()
+		return s.Failing && !s.Ready && s.LastError == "no space left on device"
+	})
+	r.acked(r.give(appWith("/a", 10001, "", 3)))
+	if s := r.Status(); !s.Failing {
+		t.Errorf("status %+v: want the missing files shown after another change", s)
+	}
+	r.proxy.set(func(p *fakeProxy) { p.unsaved, p.persisted = nil, 0 })
+	r.until("made good without another change", func() bool { return !r.Status().Failing })
+	r.proxy.set(func(p *fakeProxy) {
+		if p.persisted == 0 {
+			t.Error("nothing was written")
+		}
+	})
 }
 
 func TestResyncReadsEverythingAnew(t *testing.T) {

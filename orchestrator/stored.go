@@ -24,6 +24,7 @@ func (w *write) store() {
 		w.storeApp(e, d)
 	}
 	slices.Sort(d.Apps)
+	w.setDeadline(d)
 	w.result.Version, w.result.DeploymentID, w.result.Steps = version, d.ID, d.Steps
 	w.emitGroup(version)
 	if len(d.Steps) == 0 {
@@ -79,7 +80,22 @@ func (w *write) putApp(e *reconcile.Edit, version api.Timestamp) {
 		a.Backoff = store.Backoff{}
 	}
 	w.tx.PutApp(a)
+	w.keep(e)
 	w.emitApp(e)
+}
+
+// keep makes the tasks that survive an undoing tasks of its version, so that everybody takes them for current.
+func (w *write) keep(e *reconcile.Edit) {
+	if e.New.VersionInfo.LastConfigChangeAt != e.New.Version {
+		return // none is outdated
+	}
+	for _, t := range w.tx.App(e.ID).Tasks {
+		if e.Keeps(t.Version, t.Def) {
+			c := *t
+			c.Version, c.Def = e.New.Version, e.New
+			w.tx.PutTask(&c)
+		}
+	}
 }
 
 // versionInfo follows the table of marathon-api.md section 7.1.

@@ -18,6 +18,8 @@ type write struct {
 	tx  *store.Tx
 	opt httpapi.WriteOptions
 	now time.Time
+	// undoes says that this takes back a deployment. It has no deadline of its own: undoing the undoing would never end.
+	undoes bool
 
 	edits  []*reconcile.Edit
 	byID   map[string]*reconcile.Edit
@@ -46,7 +48,7 @@ func (w *write) edit(c httpapi.AppChange) error {
 	if w.byID[c.ID] != nil {
 		return invalid("/id", "app %s is named twice", c.ID)
 	}
-	e := &reconcile.Edit{ID: c.ID, Restart: c.Restart}
+	e := &reconcile.Edit{ID: c.ID, Restart: c.Restart, Undo: c.Undo}
 	if a := w.tx.App(c.ID); a != nil {
 		e.Old = a.Def
 	}

@@ -204,11 +204,13 @@ func (h *HAProxy) Persist(ctx context.Context, out render.Output, want *Sections
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.running || h.current != hash || h.good.hash == hash {
+	if !h.running || h.current != hash {
 		return nil
 	}
-	if err := h.put(state{out, hash}); err != nil {
-		return err
+	if h.good.hash != hash {
+		if err := h.put(state{out, hash}); err != nil {
+			return err
+		}
 	}
 	info, err := h.sock.info(ctx)
 	if err != nil {

@@ -17,6 +17,9 @@ type AppChange struct {
 	ID      string
 	Apply   func(stored *api.App) (*api.App, error)
 	Restart bool // replace all tasks although nothing changes
+	// Undo is the version that the change takes back, or 0: tasks from before it that run what the new definition asks for
+	// are kept.
+	Undo api.Timestamp
 }
 
 // WriteOptions accompany a write.
@@ -60,7 +63,9 @@ type Backend interface {
 	Versions(id string) ([]api.Timestamp, error)
 	Version(id string, v api.Timestamp) (*api.App, error)
 	Queue() []api.QueueEntry
+	// Deployments are those running; Deployment finds one that runs or has ended lately.
 	Deployments() []api.Deployment
+	Deployment(id string) (api.Deployment, bool)
 
 	Change(ctx context.Context, changes []AppChange, opt WriteOptions) (WriteResult, error)
 	// Kill ends tasks; ids that are well formed but unknown are skipped. The deployment result is zero without Scale.

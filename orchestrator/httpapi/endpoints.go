@@ -41,7 +41,7 @@ var endpoints = map[route]map[string]handler{
 	routeTaskLogs:    {"GET": (*Server).taskLogs},
 	routeGroups:      {"GET": (*Server).showGroup},
 	routeDeployments: {"GET": (*Server).listDeployments},
-	routeDeployment:  {"DELETE": (*Server).cancelDeployment},
+	routeDeployment:  {"GET": (*Server).showDeployment, "DELETE": (*Server).cancelDeployment},
 	routeQueue:       {"GET": (*Server).listQueue},
 	routeQueueDelay:  {"DELETE": (*Server).resetDelay},
 	routeInfo:        {"GET": (*Server).info},

@@ -109,6 +109,15 @@ func (f *fake) Deployments() []api.Deployment {
 	return slices.Clone(f.running)
 }
 
+func (f *fake) Deployment(id string) (api.Deployment, bool) {
+	for _, d := range f.Deployments() {
+		if d.ID == id {
+			return d, true
+		}
+	}
+	return api.Deployment{}, false
+}
+
 func (f *fake) Change(_ context.Context, changes []AppChange, opt WriteOptions) (WriteResult, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

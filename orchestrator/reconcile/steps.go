@@ -12,6 +12,8 @@ type Edit struct {
 	ID       string
 	Old, New *api.App // nil: not there
 	Restart  bool     // replace all tasks although nothing changes
+	// Undo is the version that the edit takes back, or 0: tasks of before it that run what New asks for are kept.
+	Undo api.Timestamp
 }
 
 // Action names what e does to its app while it goes its way (marathon-api.md section 10.1), or "" for nothing. A new app
@@ -27,10 +29,21 @@ func (e *Edit) Action() string {
 		return api.ActionScale
 	case e.New.Instances == 0 && change != api.ChangeNone:
 		return api.ActionScale
-	case change == api.ChangeConfig || e.Restart:
+	case change == api.ChangeConfig || e.Restart || e.undoesRestart():
 		return api.ActionRestart
 	}
 	return ""
+}
+
+// undoesRestart reports whether e takes back a restart, which changes nothing but which tasks are current.
+func (e *Edit) undoesRestart() bool {
+	info := e.Old.VersionInfo
+	return e.Undo != 0 && info != nil && info.LastConfigChangeAt == e.Undo
+}
+
+// Keeps reports whether a task of the given version and definition goes on when e takes something back.
+func (e *Edit) Keeps(version api.Timestamp, def *api.App) bool {
+	return e.Undo != 0 && version < e.Undo && api.Compare(def, e.New) != api.ChangeConfig
 }
 
 // Steps builds the steps of a deployment: removed apps stop, new ones start at zero, then one step per layer of

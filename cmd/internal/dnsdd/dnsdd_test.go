@@ -58,7 +58,7 @@ func start(t *testing.T, change func(*Config), urls ...string) Bound {
 	case err := <-done:
 		done <- err
 		t.Fatal(err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("does not bind")
 	}
 	return Bound{}
@@ -75,7 +75,7 @@ func ask(t *testing.T, b Bound, name string, typ uint16) *dns.Msg {
 
 func await(t *testing.T, b Bound, name string, typ uint16) *dns.Msg {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		m := ask(t, b, name, typ)
 		if len(m.Answer) > 0 {
 			return m

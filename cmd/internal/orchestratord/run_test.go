@@ -65,7 +65,7 @@ func started(t *testing.T, c Config, e *fakeEngine, log io.Writer) (url string, 
 		select {
 		case err := <-result:
 			return err
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			return errors.New("the daemon does not end")
 		}
 	})
@@ -74,7 +74,7 @@ func started(t *testing.T, c Config, e *fakeEngine, log io.Writer) (url string, 
 	case url = <-urls:
 	case err := <-result:
 		t.Fatalf("start: %v", err)
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the daemon does not start")
 	}
 	return url, end
