@@ -110,6 +110,7 @@ func (w *udpWorker) run(ctx context.Context) {
 
 // serve answers the n datagrams read.
 func (w *udpWorker) serve(ctx context.Context, n int) {
+	began := time.Now()
 	v := w.s.view.Load()
 	k := 0
 	w.t.udp.Add(uint64(n))
@@ -124,6 +125,7 @@ func (w *udpWorker) serve(ctx context.Context, n int) {
 	if lost := w.b.flush(k); lost > 0 {
 		w.t.sendErrors.Add(uint64(lost))
 	}
+	w.t.zoneTime.observe(time.Since(began), k)
 }
 
 // one writes the answer to the i-th datagram to out, or returns 0 if there is none, or none yet.
@@ -176,7 +178,7 @@ func (w *udpWorker) restrict(v *view, i int, p, out []byte) (n int, done bool) {
 
 // answerLater answers when wait has the answer.
 func (w *udpWorker) answerLater(ctx context.Context, i int, wait func(context.Context) []byte) {
-	conn, e := w.b.conn, w.b.envelope(i)
+	conn, e, began := w.b.conn, w.b.envelope(i), time.Now()
 	w.later.Go(func() {
 		defer w.s.release()
 		reply := wait(ctx)
@@ -184,5 +186,6 @@ func (w *udpWorker) answerLater(ctx context.Context, i int, wait func(context.Co
 		if err := sendLater(conn, &e, reply); err != nil {
 			w.t.sendErrors.Add(1)
 		}
+		w.t.forwardTime.observe(time.Since(began), 1)
 	})
 }
