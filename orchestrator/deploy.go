@@ -83,6 +83,7 @@ func (o *Orchestrator) stepDone(d *store.Deployment, step int, lookup func(strin
 func (o *Orchestrator) cancel(tx *store.Tx, d *store.Deployment, reason string, now time.Time) {
 	tx.DropDeployment(d.ID)
 	o.gates.failed(d.ID, reason)
+	tx.Emit(stepEvent(api.EventDeploymentStepFailure, d, d.Current, now))
 	tx.Emit(event(api.EventDeploymentFailed, now, "", fields{"id": d.ID, "plan": planOf(d), "reason": reason}))
 }
 
@@ -118,7 +119,9 @@ func (o *Orchestrator) undo(tx *store.Tx, d *store.Deployment, opt httpapi.Write
 	httpapi.WriteResult, error,
 ) {
 	opt.Force = true
-	w := &write{o: o, tx: tx, opt: opt, now: now, undoes: true}
+	w := o.newWrite(tx, opt)
+	w.undoes = true
+	w.restoreGroups(d)
 	result, err := w.run(rollback(tx, d))
 	if err == nil {
 		o.gates.undone(d.ID, result.DeploymentID)

@@ -19,10 +19,11 @@ func (w *write) store() {
 	for i, e := range w.edits {
 		edits[i] = *e
 	}
-	d.Steps = reconcile.Steps(edits, w.lookup)
+	d.Steps = reconcile.Steps(edits, w.before(), w.after())
 	for _, e := range w.edits {
 		w.storeApp(e, d)
 	}
+	w.storeGroups(d)
 	slices.Sort(d.Apps)
 	w.setDeadline(d)
 	w.result.Version, w.result.DeploymentID, w.result.Steps = version, d.ID, d.Steps
@@ -159,9 +160,13 @@ func sameChecks(a, b []api.HealthCheck) bool {
 }
 
 func (w *write) emitGroup(version api.Timestamp) {
-	group := "/"
-	if len(w.edits) == 1 {
-		group = parentGroup(w.edits[0].ID)
+	group := w.about
+	switch {
+	case group != "":
+	case len(w.edits) == 1:
+		group = api.Parent(w.edits[0].ID)
+	default:
+		group = "/"
 	}
 	w.tx.Emit(event(api.EventGroupChangeSuccess, w.now, "", fields{"groupId": group, "version": version}))
 }

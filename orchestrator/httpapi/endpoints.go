@@ -39,7 +39,15 @@ var endpoints = map[route]map[string]handler{
 	routeTasks:       {"GET": (*Server).listTasks},
 	routeTasksDelete: {"POST": (*Server).deleteTasks},
 	routeTaskLogs:    {"GET": (*Server).taskLogs},
-	routeGroups:      {"GET": (*Server).showGroup},
+	routeGroups: {
+		"GET":    (*Server).showGroup,
+		"POST":   (*Server).createGroup,
+		"PUT":    (*Server).putGroup,
+		"DELETE": (*Server).deleteGroup,
+	},
+	routeGroupVersions: {"GET": (*Server).listGroupVersions},
+	routeGroupVersion:  {"GET": (*Server).showGroupVersion},
+
 	routeDeployments: {"GET": (*Server).listDeployments},
 	routeDeployment:  {"GET": (*Server).showDeployment, "DELETE": (*Server).cancelDeployment},
 	routeQueue:       {"GET": (*Server).listQueue},

@@ -46,27 +46,33 @@ func (e *Edit) Keeps(version api.Timestamp, def *api.App) bool {
 	return e.Undo != 0 && version < e.Undo && api.Compare(def, e.New) != api.ChangeConfig
 }
 
-// Steps builds the steps of a deployment: removed apps stop, new ones start at zero, then one step per layer of
-// dependencies, those depended on first. lookup finds the wanted definition of any app, changed or not.
-func Steps(edits []Edit, lookup func(id string) *api.App) []api.DeploymentStep {
-	var stop, start []api.DeploymentAction
-	layers := map[int][]api.DeploymentAction{}
-	depth := map[string]int{}
+// Steps builds the steps of a deployment: removed apps stop, those that depend on others first; new ones start at zero;
+// then one step per layer of dependencies, those depended on first. Apps on one layer share a step. before and after are
+// what there was and what is wanted, whether it changes or not.
+func Steps(edits []Edit, before, after Tree) []api.DeploymentStep {
+	var start []api.DeploymentAction
+	stops, layers := map[int][]api.DeploymentAction{}, map[int][]api.DeploymentAction{}
+	old, wanted := newDepths(before), newDepths(after)
 	for _, e := range edits {
 		action := e.Action()
 		switch {
 		case action == "":
 			continue
 		case action == api.ActionStop:
-			stop = append(stop, api.DeploymentAction{Action: action, App: e.ID})
+			l := -old.app(e.ID)
+			stops[l] = append(stops[l], api.DeploymentAction{Action: action, App: e.ID})
 			continue
 		case e.Old == nil:
 			start = append(start, api.DeploymentAction{Action: api.ActionStart, App: e.ID})
 		}
-		l := layer(e.ID, lookup, depth)
+		l := wanted.app(e.ID)
 		layers[l] = append(layers[l], api.DeploymentAction{Action: action, App: e.ID})
 	}
-	all := [][]api.DeploymentAction{stop, start}
+	var all [][]api.DeploymentAction
+	for _, l := range sortedKeys(stops) {
+		all = append(all, stops[l])
+	}
+	all = append(all, start)
 	for _, l := range sortedKeys(layers) {
 		all = append(all, layers[l])
 	}
@@ -88,50 +94,4 @@ func sortedKeys(m map[int][]api.DeploymentAction) []int {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// layer is the longest path from an app along its dependencies. What is being visited counts as a leaf, so a cycle ends.
-func layer(id string, lookup func(string) *api.App, depth map[string]int) int {
-	if d, ok := depth[id]; ok {
-		return d
-	}
-	depth[id] = 0
-	def := lookup(id)
-	if def == nil {
-		return 0
-	}
-	d := 0
-	for _, dep := range def.Dependencies {
-		if lookup(dep) != nil {
-			d = max(d, layer(dep, lookup, depth)+1)
-		}
-	}
-	depth[id] = d
-	return d
-}
-
-// Cycle returns the ids of a dependency cycle that id is part of or leads to, or nil.
-func Cycle(id string, lookup func(string) *api.App) []string {
-	var path []string
-	seen := map[string]bool{}
-	var visit func(string) []string
-	visit = func(id string) []string {
-		if i := slices.Index(path, id); i >= 0 {
-			return append(slices.Clone(path[i:]), id)
-		}
-		def := lookup(id)
-		if def == nil || seen[id] {
-			return nil
-		}
-		seen[id] = true
-		path = append(path, id)
-		for _, dep := range def.Dependencies {
-			if c := visit(dep); c != nil {
-				return c
-			}
-		}
-		path = path[:len(path)-1]
-		return nil
-	}
-	return visit(id)
 }

@@ -18,7 +18,10 @@ type Config struct {
 	CredentialsFile string   // the same in the first line of a file
 	DCOSCredentials string   // JSON of a DC/OS service account
 	CACert          string   // PEM bundle
-	Insecure        bool     // don't verify the server
+	TokenFile       string   // bearer token in the first line
+	ClientCert      string   // PEM, with ClientKey: to show the server
+	ClientKey       string
+	Insecure        bool // don't verify the server
 	Quiet, Ceiling  time.Duration
 	Resync          time.Duration
 	StaleAfter      time.Duration
