@@ -329,6 +329,16 @@ func TestDNSWithDig(t *testing.T) {
 		{"no.marathon.mesos", "status: NXDOMAIN"},
 		{"mesos SOA +short", "ns1.mesos. root.ns1.mesos."},
 		{"mesos AXFR", "web.marathon.mesos."},
+		{"WeB.mArAtHoN.MeSoS", "WeB.mArAtHoN.MeSoS."},
+		{"web.marathon.mesos TXT", "ANSWER: 0, AUTHORITY: 1"},
+		{"web.marathon.mesos ANY", "10.0.0.1"},
+		{"web.marathon.mesos +noedns", "10.0.0.1"},
+		{"web.marathon.mesos +edns=1 +noednsneg", "status: BADVERS"},
+		{"web.marathon.mesos +cookie=0123456789abcdef", "(good)"},
+		{"web.marathon.mesos +opcode=UPDATE", "status: NOTIMP"},
+		{"-c CH version.bind TXT", "status: REFUSED"},
+		{"example.com", "status: REFUSED"},
+		{"marathon.mesos MX", "status: NOERROR"},
 	} {
 		args := append([]string{"@127.0.0.1", "-p", itoa(port), "+time=2"}, strings.Fields(tt.args)...)
 		out, err := exec.Command("dig", args...).CombinedOutput()

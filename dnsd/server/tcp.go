@@ -140,7 +140,7 @@ func (c *tcpConn) one(ctx context.Context, p []byte) bool {
 	if len(v.config.Queries) == 0 || allowed(v.config.Queries, c.from) {
 		out := tcpBuffers.Get().(*[2 + maxTCP]byte)
 		defer tcpBuffers.Put(out)
-		if n := v.hot(&c.q, p, out[2:], true, &c.r); n > 0 {
+		if n := v.hot(&c.q, c.from, p, out[2:], true, &c.r); n > 0 {
 			c.t.hot.Add(1)
 			err := c.write(out[:2+n])
 			c.t.zoneTime.observe(time.Since(began), 1)

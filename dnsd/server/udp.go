@@ -137,7 +137,7 @@ func (w *udpWorker) one(ctx context.Context, v *view, i int, out []byte) int {
 		}
 	}
 	if whole {
-		if n := v.hot(&w.q, p, out, false, &w.r); n > 0 {
+		if n := v.hot(&w.q, w.b.from(i).Addr(), p, out, false, &w.r); n > 0 {
 			w.t.hot.Add(1)
 			return n
 		}
@@ -163,7 +163,17 @@ func (w *udpWorker) restrict(v *view, i int, p, out []byte) (n int, done bool) {
 		w.t.refused.Add(1)
 		return bare(p, out, rcodeRefused), true
 	}
-	switch w.s.limit.judge(from, time.Now()) {
+	return w.limited(v, from, p, out)
+}
+
+// limited applies the rate limit.
+func (w *udpWorker) limited(v *view, from netip.Addr, p, out []byte) (n int, done bool) {
+	now := time.Now()
+	verdict := w.s.limit.judge(from, now)
+	if verdict != send && w.q.parse(p) && v.config.secret.valid(w.q.cookie, from, uint32(now.Unix())) {
+		verdict = send // it is there, and nobody else's victim
+	}
+	switch verdict {
 	case drop:
 		w.t.dropped.Add(1)
 		return 0, true
