@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -207,5 +208,22 @@ func TestChecks(t *testing.T) {
 		if err := c.check(c.answer); (err == nil) != c.ok {
 			t.Errorf("%s: error %v", c.rule, err)
 		}
+	}
+}
+
+func TestWhatThisMachineCannotShowIsSkippedLoudly(t *testing.T) {
+	var out bytes.Buffer
+	all := steps
+	defer func() { steps = all }()
+	steps = []step{{"shown", "", func(context.Context, *walk) error { return nil }}, {"VIP", "", virtualByNumber}}
+	left, err := (&walk{out: &out, noVIP: "no namespaces here"}).all(t.Context())
+	if err != nil || left != 1 {
+		t.Fatalf("%d left out, %v", left, err)
+	}
+	if !strings.Contains(out.String(), "SKIPPED, NOT SHOWN: no namespaces here") {
+		t.Errorf("said %q", &out)
+	}
+	if got := summary(2, left); !strings.HasPrefix(got, "1 of 2 steps") || !strings.Contains(got, "SKIPPED") {
+		t.Errorf("summary %q", got)
 	}
 }
