@@ -82,7 +82,7 @@ func TestOpenConnectionsOutliveEveryChange(t *testing.T) {
 	w.set(t, d, app("/web", "tcp", []string{web}, "c2"))
 	all("its task is gone from the app")
 	w.source.RemoveApp("/web")
-	d.settled(t, w)
+	d.settled(t)
 	all("the VIP is gone")
 	refusedOrUnrouted(t, w.node1)
 	w.set(t, d, app("/web", "tcp", []string{web}, "c1"))
@@ -107,7 +107,7 @@ func TestOpenConnectionsOutliveEveryChange(t *testing.T) {
 		return err
 	})
 	eventually(t, "repair counted", func() error {
-		body, err := get(d.http + "/metrics")
+		body, err := d.get("/metrics")
 		if err == nil && strings.Contains(body, "vip_repairs_total 0\n") {
 			err = errors.New("no repair")
 		}
@@ -309,8 +309,14 @@ func TestCleanupLeavesTheHostAsItWas(t *testing.T) {
 	run(t, "nft", "add", "table", "ip", "t_other")
 	defer run2("nft", "delete", "table", "ip", "t_other")
 	w.node1.Sysctl("net/bridge/bridge-nf-call-iptables", "1")
-	time.Sleep(100 * time.Millisecond) // carriers settle
 	before := picture()
+	eventually(t, "carriers settle", func() error {
+		was := before
+		if before = picture(); before != was {
+			return errors.New("changing")
+		}
+		return nil
+	})
 	d := w.start(t)
 	w.set(t, d, app("/web", "tcp", []string{web, "/web:80", "fd99::1:80"}, "c1", "c2", "d1"))
 	h := hold(t, w.c1, web)
@@ -333,7 +339,13 @@ func TestCleanupLeavesTheHostAsItWas(t *testing.T) {
 		out, err := run2(os.Getenv(binary), "cleanup", "--drain", "5s")
 		done <- fmt.Sprint(out, err)
 	}()
-	time.Sleep(500 * time.Millisecond)
+	eventually(t, "draining", func() error {
+		out, err := run2("nft", "list", "table", "inet", "berth_vip")
+		if err == nil && !strings.Contains(out, "chain drain") {
+			err = errors.New("not yet")
+		}
+		return err
+	})
 	h.alive(t, "while draining")
 	h2.alive(t, "while draining")
 	h.Close()
