@@ -42,6 +42,16 @@ const portsEach = 200
 func newCluster(t *testing.T, driver string) *cluster {
 	t.Helper()
 	need(t, "haproxy")
+	c := newOrchestrator(t, driver)
+	c.httpPort, c.httpsPort = porttest.Free(t), porttest.Free(t)
+	c.statsPort, c.appIDPort = porttest.Free(t), porttest.Free(t)
+	c.startMLB()
+	return c
+}
+
+// newOrchestrator starts a cluster without a balancer.
+func newOrchestrator(t *testing.T, driver string) *cluster {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "berth") // short: unix socket paths are limited to 107 bytes
 	if err != nil {
 		t.Fatal(err)
@@ -58,12 +68,10 @@ func newCluster(t *testing.T, driver string) *cluster {
 	c := &cluster{
 		t: t, dir: dir, driver: driver,
 		servicePorts: porttest.Range(t, portsEach), hostPorts: porttest.Range(t, portsEach),
-		httpPort: porttest.Free(t), httpsPort: porttest.Free(t), statsPort: porttest.Free(t), appIDPort: porttest.Free(t),
 	}
 	c.api = "http://127.0.0.1:" + itoa(porttest.Free(t))
 	c.startOrchestrator()
 	t.Cleanup(c.removeAll)
-	c.startMLB()
 	return c
 }
 
