@@ -45,6 +45,7 @@ func newFake() *fake {
 	f.HandleFunc("GET /v2/queue", f.queue)
 	f.HandleFunc("DELETE /v2/queue/{id}/delay", f.retry)
 	f.HandleFunc("GET /v2/info", f.info)
+	f.groups()
 	return f
 }
 
