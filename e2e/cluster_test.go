@@ -43,13 +43,11 @@ func newCluster(t *testing.T, driver string) *cluster {
 	t.Helper()
 	need(t, "haproxy")
 	c := newOrchestrator(t, driver)
-	c.httpPort, c.httpsPort = porttest.Free(t), porttest.Free(t)
-	c.statsPort, c.appIDPort = porttest.Free(t), porttest.Free(t)
 	c.startMLB()
 	return c
 }
 
-// newOrchestrator starts a cluster without a balancer.
+// newOrchestrator starts an orchestrator with the given driver, nobody following it, and waits until it is ready.
 func newOrchestrator(t *testing.T, driver string) *cluster {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "berth") // short: unix socket paths are limited to 107 bytes
@@ -68,6 +66,7 @@ func newOrchestrator(t *testing.T, driver string) *cluster {
 	c := &cluster{
 		t: t, dir: dir, driver: driver,
 		servicePorts: porttest.Range(t, portsEach), hostPorts: porttest.Range(t, portsEach),
+		httpPort: porttest.Free(t), httpsPort: porttest.Free(t), statsPort: porttest.Free(t), appIDPort: porttest.Free(t),
 	}
 	c.api = "http://127.0.0.1:" + itoa(porttest.Free(t))
 	c.startOrchestrator()
