@@ -109,6 +109,11 @@ func (h *HAProxy) watched() {
 func (h *HAProxy) launch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.opt.StartTimeout)
 	defer cancel()
+	if h.opt.KeepStates {
+		if err := h.opt.Paths.noStates(); err != nil {
+			return err
+		}
+	}
 	mark := h.msgs.mark()
 	master, err := spawn(h.opt.Binary, h.opt.Paths)
 	if err != nil {

@@ -104,6 +104,18 @@ func TestPlan(t *testing.T) {
 			want: "reload\nbecause backend b_10001 is new\nset server a_10000/10_0_0_2_31000 state maint\n",
 		},
 		{
+			rule: "where nobody else is left, what goes serves on until the new worker takes over",
+			from: []*api.AppInfo{app("/a", 10000, nil, task(1), task(2))},
+			to:   []*api.AppInfo{app("/a", 10000, nil, killing(2), task(3)), app("/b", 10001, nil, task(4))},
+			want: "reload\nbecause backend b_10001 is new\n",
+		},
+		{
+			rule: "but not if there is nobody afterwards either",
+			from: []*api.AppInfo{app("/a", 10000, nil, task(1))},
+			to:   []*api.AppInfo{app("/a", 10000, nil, killing(1)), app("/b", 10001, nil, task(4))},
+			want: "reload\nbecause backend b_10001 is new\nset server a_10000/10_0_0_1_31000 state maint\n",
+		},
+		{
 			rule: "another algorithm is a reload", from: []*api.AppInfo{app("/a", 10000, nil, task(1))},
 			to:   []*api.AppInfo{app("/a", 10000, map[string]string{"BALANCE": "leastconn"}, task(1))},
 			want: "reload\nbecause balance of backend a_10000 changed\n",

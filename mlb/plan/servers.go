@@ -47,7 +47,7 @@ func (d *diff) servers(from, to *render.Fragment) {
 	}
 	was, ok := parseAll(from.Servers)
 	is, ok2 := parseAll(to.Servers)
-	backend := to.Service.Name
+	backend, drains := to.Service.Name, len(d.drains)
 	if !ok || !ok2 {
 		d.because("the servers of backend %s changed, and their template is more than one plain line", backend)
 		return
@@ -65,6 +65,22 @@ func (d *diff) servers(from, to *render.Fragment) {
 			d.remove(to.Service, s)
 		}
 	}
+	if !remains(was, is) {
+		d.drains = d.drains[:drains]
+	}
+}
+
+// remains reports whether the worker before a reload keeps a server to send requests to once it has been told what drains.
+// Without one it is better told nothing: what goes serves on until the new worker takes over with what comes. Where nothing
+// is to serve afterwards, nothing has to before.
+func remains(was, is []server) bool {
+	serves := func(s server) bool { return !s.disabled }
+	if !slices.ContainsFunc(is, serves) {
+		return true
+	}
+	return slices.ContainsFunc(is, func(s server) bool {
+		return serves(s) && slices.ContainsFunc(was, func(o server) bool { return o.name == s.name })
+	})
 }
 
 func parseAll(lines []render.ServerLine) ([]server, bool) {
