@@ -72,7 +72,8 @@ type soak struct {
 	ports int // the first: web, stream, sticky, then those of apps and of bad apps
 	store int // the first of the ports in store
 	apps  map[string]*api.AppInfo
-	bad   map[string]bool
+	bad   map[string]bool  // of these, those that are to be listed as problems
+	odd   map[string]bool  // not in apps
 	certs map[string]int64 // serial number by host name
 	last  int64
 
@@ -121,7 +122,7 @@ func TestSoak(t *testing.T) {
 
 func newSoak(t *testing.T, seed uint64) *soak {
 	s := &soak{rand: rand.New(rand.NewPCG(seed, 1)), ports: porttest.Range(t, 3+soakApps+soakBad),
-		store: porttest.Range(t, 4*soakStore), apps: map[string]*api.AppInfo{}, bad: map[string]bool{},
+		store: porttest.Range(t, 4*soakStore), apps: map[string]*api.AppInfo{}, bad: map[string]bool{}, odd: map[string]bool{},
 		certs: map[string]int64{}, count: map[string]int{}, rungs: map[string]int{}}
 	for range 4 {
 		s.tasks = append(s.tasks, talk(t))
@@ -189,6 +190,7 @@ func (s *soak) web(n int) *api.AppInfo {
 		labels["HAPROXY_0_BACKEND_HEAD"] = "backend {backend}\n  balance leastconn\n  mode {mode}\n"
 	}
 	a := served("/web", s.ports, labels, s.some(n)...)
+	a.VersionInfo = &api.VersionInfo{LastScalingAt: 1, LastConfigChangeAt: 1} // older than whoever wants its port
 	if s.rand.IntN(3) == 0 {
 		a.HealthChecks = []api.HealthCheck{{Protocol: "HTTP", Path: "/health", PortIndex: new(int), IntervalSeconds: 2, TimeoutSeconds: 2}}
 	}
@@ -227,6 +229,7 @@ func (s *soak) set(a *api.AppInfo) {
 func (s *soak) remove(id string) {
 	delete(s.apps, id)
 	delete(s.bad, id)
+	delete(s.odd, id)
 	if s.outage > 0 {
 		s.marathon.Quietly(map[string]*api.AppInfo{id: nil})
 		return
@@ -297,7 +300,7 @@ func (s *soak) change() {
 
 // scale gives an app other tasks and leaves the rest as it is.
 func (s *soak) scale(id string) {
-	a := *s.apps[id]
+	a := *s.apps[id] // what was told before stays as it is
 	tasks := served(id, 1, nil, s.some(1+s.rand.IntN(4))...).Tasks
 	if id == "/web" && len(tasks) > 1 && s.rand.IntN(3) == 0 {
 		tasks[1].State = api.TaskKilling
@@ -307,7 +310,7 @@ func (s *soak) scale(id string) {
 }
 
 func (s *soak) removeRandom(id string) {
-	if s.apps[id] != nil {
+	if s.apps[id] != nil || s.odd[id] {
 		s.remove(id)
 	}
 }
@@ -342,7 +345,6 @@ func (s *soak) randomApp() {
 func (s *soak) badApp() {
 	i := s.rand.IntN(soakBad)
 	id, port := fmt.Sprintf("/bad%d", i), s.ports+3+soakApps+i
-	s.bad[id] = true
 	labels := map[string]string{"HAPROXY_0_VHOST": fmt.Sprintf("bad%d.test", i)}
 	switch i {
 	case 0:
@@ -350,22 +352,19 @@ func (s *soak) badApp() {
 	case 1:
 		labels["HAPROXY_0_BACKEND_HTTP_OPTIONS"] = "  http-request deny\nbackend web_1\n"
 	case 2:
-		port = s.ports // of /web, which is not older, but comes first by what HAProxy and mlb know of it
+		port = s.ports // of /web, which is older
 	case 3:
 		labels["HAPROXY_0_BACKEND_HEAD"] = "backend {nothing}\n"
 	case 4:
 		labels["HAPROXY_0_BIND_OPTIONS"] = "ssl crt /does/not/exist"
-	case 5:
-		text := fmt.Sprintf(`{"id":%q,"labels":%d,"tasks":null}`, id, s.rand.IntN(9))
-		s.apps[id] = nil
+	case 5: // not even readable: mlb cannot tell whether it is one of its group
 		if s.outage == 0 {
-			s.marathon.SetRawApp(id, text)
-		} else {
-			delete(s.bad, id)
-			delete(s.apps, id)
+			s.marathon.SetRawApp(id, fmt.Sprintf(`{"id":%q,"labels":%d,"ports":null,"tasks":[null,7]}`, id, s.rand.IntN(9)))
+			s.odd[id] = true
 		}
 		return
 	}
+	s.bad[id] = true
 	s.set(served(id, port, labels, s.tasks[0]))
 }
 

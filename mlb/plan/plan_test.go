@@ -116,6 +116,20 @@ func TestPlan(t *testing.T) {
 			want: "reload\nbecause backend b_10001 is new\nset server a_10000/10_0_0_1_31000 state maint\n",
 		},
 		{
+			rule: "the old worker takes back what no longer drains, though the new one checks it",
+			from: []*api.AppInfo{app("/a", 10000, nil, task(1), killing(2))},
+			to:   []*api.AppInfo{checked(app("/a", 10000, nil, killing(1), task(2)))},
+			want: "reload\nbecause options of server a_10000/10_0_0_1_31000 changed\n" +
+				"because options of server a_10000/10_0_0_2_31000 changed\nset server a_10000/10_0_0_1_31000 state maint\n" +
+				"set server a_10000/10_0_0_2_31000 state ready\n",
+		},
+		{
+			rule: "a task that drains no longer comes before one that begins to",
+			from: []*api.AppInfo{app("/a", 10000, nil, task(1), killing(2))},
+			to:   []*api.AppInfo{app("/a", 10000, nil, killing(1), task(2))},
+			want: "runtime\nset server a_10000/10_0_0_2_31000 state ready\nset server a_10000/10_0_0_1_31000 state maint\n",
+		},
+		{
 			rule: "another algorithm is a reload", from: []*api.AppInfo{app("/a", 10000, nil, task(1))},
 			to:   []*api.AppInfo{app("/a", 10000, map[string]string{"BALANCE": "leastconn"}, task(1))},
 			want: "reload\nbecause balance of backend a_10000 changed\n",

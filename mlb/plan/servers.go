@@ -137,9 +137,18 @@ func (d *diff) revive(path, line string, s server) {
 
 func state(path, word string) Command { return Command{Line: "set server " + path + " state " + word} }
 
-// change alters a server that stays.
+// change alters a server that stays. Whether it drains is told to the old worker even if the rest takes a reload.
 func (d *diff) change(backend string, from, to server) {
 	path := backend + "/" + to.name
+	var drain []Command
+	if from.disabled != to.disabled {
+		word := "ready"
+		if to.disabled {
+			word = "maint"
+		}
+		drain = []Command{state(path, word)}
+		d.drains = append(d.drains, drain...)
+	}
 	if !slices.Equal(from.options, to.options) || (from.weight == "") != (to.weight == "") {
 		d.because("options of server %s changed", path)
 		return
@@ -150,16 +159,11 @@ func (d *diff) change(backend string, from, to server) {
 	if from.weight != to.weight {
 		d.changes = append(d.changes, Command{Line: "set server " + path + " weight " + to.weight})
 	}
-	if from.disabled == to.disabled {
-		return
-	}
-	// The state file of a reload carries maintenance on, so the old worker is told in either case.
-	c := state(path, "ready")
 	if to.disabled {
-		c = state(path, "maint")
+		d.changes = append(d.changes, drain...)
+	} else { // before others are taken out
+		d.adds = append(d.adds, drain...)
 	}
-	d.changes = append(d.changes, c)
-	d.drains = append(d.drains, c)
 }
 
 func (d *diff) address(path, addr string) {
