@@ -19,14 +19,14 @@ type persister struct {
 
 	mu   sync.Mutex
 	out  render.Output
-	want *haproxy.Sections
+	want func() *haproxy.Sections
 }
 
 func newPersister(l *LB) *persister {
 	return &persister{l: l, wake: make(chan struct{}, 1), failed: make(chan error, 1)}
 }
 
-func (p *persister) put(out render.Output, want *haproxy.Sections) {
+func (p *persister) put(out render.Output, want func() *haproxy.Sections) {
 	p.mu.Lock()
 	p.out, p.want = out, want
 	p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *persister) run(ctx context.Context) {
 		out, want := p.out, p.want
 		p.mu.Unlock()
 		began := time.Now()
-		if err := p.l.opt.Proxy.Persist(ctx, out, want); err != nil && ctx.Err() == nil {
+		if err := p.l.opt.Proxy.Persist(ctx, out, want()); err != nil && ctx.Err() == nil {
 			select {
 			case p.failed <- err:
 			case <-ctx.Done():
@@ -74,7 +74,7 @@ func (p *persister) flush(ctx context.Context) error {
 	if out.Config == nil {
 		return nil
 	}
-	return p.l.opt.Proxy.Persist(ctx, out, want)
+	return p.l.opt.Proxy.Persist(ctx, out, want())
 }
 
 const (

@@ -13,10 +13,17 @@ import (
 type Change struct {
 	Output render.Output
 	Plan   plan.Plan
-	// Sections the configuration must and may have; nil allows any.
-	Sections *Sections
+	// Sections tells those the configuration must and may have; nil allows any. It is asked only if there is a check.
+	Sections func() *Sections
 	// Checked says that Check has passed on this very output.
 	Checked bool
+}
+
+func (c Change) sections() *Sections {
+	if c.Sections == nil {
+		return nil
+	}
+	return c.Sections()
 }
 
 // Result says what an Apply did.
@@ -153,9 +160,9 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 	var binds []string
 	var err error
 	if c.Checked {
-		binds, err = checkStructure(c.Output.Config, c.Sections)
+		binds, err = checkStructure(c.Output.Config, c.sections())
 	} else {
-		binds, err = h.check(ctx, c.Output, c.Sections, h.binds, 0)
+		binds, err = h.check(ctx, c.Output, c.sections(), h.binds, 0)
 	}
 	if err != nil {
 		return err
