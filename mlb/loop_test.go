@@ -80,6 +80,8 @@ type fakeProxy struct {
 	applied   []haproxy.Change
 	checks    int
 	persisted int
+	behind    bool  // files have to follow
+	unwritten error // files cannot be written
 	reloads   int
 	restarted chan struct{}
 }
@@ -123,9 +125,9 @@ func (p *fakeProxy) Apply(_ context.Context, c haproxy.Change) (haproxy.Result, 
 	}
 	hash := haproxy.Hash(c.Output)
 	if hash == p.current {
-		return haproxy.Result{Rung: plan.None}, nil
+		return haproxy.Result{Rung: plan.None, Pending: p.behind}, nil
 	}
-	p.current, p.config = hash, c.Output.Config
+	p.current, p.config, p.behind = hash, c.Output.Config, c.Plan.Rung == plan.Runtime
 	p.applied = append(p.applied, c)
 	return haproxy.Result{Rung: c.Plan.Rung, Reasons: c.Plan.Reasons, Pending: c.Plan.Rung == plan.Runtime}, nil
 }
@@ -133,7 +135,11 @@ func (p *fakeProxy) Apply(_ context.Context, c haproxy.Change) (haproxy.Result, 
 func (p *fakeProxy) Persist(context.Context, render.Output, *haproxy.Sections) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.unwritten != nil {
+		return p.unwritten
+	}
 	p.persisted++
+	p.behind = false
 	return nil
 }
 
@@ -383,6 +389,17 @@ func TestRestartFromOlderFilesIsRepaired(t *testing.T) {
 	if c := r.proxy.last(); c.Plan.Rung != plan.Reload || !strings.Contains(c.Plan.Reasons[0], "older files") {
 		t.Errorf("applied %v", c.Plan)
 	}
+}
+
+func TestFilesThatCouldNotBeWrittenAreTriedAgain(t *testing.T) {
+	r := newRig(t)
+	r.acked(r.give(appWith("/a", 10001, "", 1)))
+	r.proxy.set(func(p *fakeProxy) { p.unwritten = errors.New("no space left on device") })
+	r.acked(r.give(appWith("/a", 10001, "", 2)))
+	r.until("the failure is told", func() bool { s := r.Status(); return !s.Ready && strings.Contains(s.NotReady, "no space left") })
+	r.proxy.set(func(p *fakeProxy) { p.unwritten = nil })
+	r.until("files follow", func() bool { r.proxy.mu.Lock(); defer r.proxy.mu.Unlock(); return r.proxy.persisted == 1 })
+	r.until("ready again", func() bool { return r.Status().Ready })
 }
 
 func TestResyncReadsEverythingAnew(t *testing.T) {

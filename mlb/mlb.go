@@ -302,5 +302,7 @@ func (l *LB) unwritten(ctx context.Context, err error) {
 	l.failed(err)
 	if l.force != "" {
 		l.step(ctx)
+		return
 	}
+	l.retry.Reset(min(l.opt.RetryInterval, time.Second)) // HAProxy may have died meanwhile, or the disk have been full
 }

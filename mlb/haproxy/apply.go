@@ -59,7 +59,7 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 		return Result{Rung: plan.Reload, Reasons: []string{"haproxy starts"}}, err
 	}
 	if h.current == hash {
-		return Result{Rung: plan.None}, nil
+		return Result{Rung: plan.None, Pending: h.good.hash != hash}, nil
 	}
 	if h.current == "" && c.Plan.Rung != plan.Reload { // a plan is only worth what is known of its starting point
 		c.Plan = plan.Plan{Rung: plan.Reload, Reasons: []string{"what haproxy does is not known for sure"}}
