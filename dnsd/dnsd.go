@@ -24,6 +24,7 @@ type Source interface {
 // Server is who is told of a new zone; *server.Server is one.
 type Server interface {
 	Set(z *zone.Zone, stale bool)
+	Expire()
 }
 
 // Options of a loop.
@@ -33,10 +34,11 @@ type Options struct {
 	Builder *zone.Builder // not used by anybody else from now on
 	// Infra is what is known of the cluster at the start; the leader is asked for.
 	Infra zone.Infra
-	// InfraFile keeps the leader for the next start; "" keeps nothing.
+	// InfraFile keeps the leader and the serial for the next start; "" keeps nothing.
 	InfraFile string
 
 	StaleAfter  time.Duration // without contact to the source the zone is marked stale [30 s]
+	ExpireAfter time.Duration // without contact nothing is answered from it any more; 0 is never
 	LeaderEvery time.Duration // how often the source is asked for its leader [30 s]
 
 	Log *slog.Logger // nil discards
@@ -48,16 +50,21 @@ type Daemon struct {
 	log      *slog.Logger
 	watchers watchers
 
+	fileMu sync.Mutex // guards InfraFile and saved
+	saved  kept       // what the file holds
+
 	mu      sync.Mutex // guards what follows
 	builder *zone.Builder
 	zone    *zone.Zone
 	apps    []*api.AppInfo
 	infra   zone.Infra
 	loaded  bool
-	stale   bool
+	age     age
+	floor   uint32 // a serial that may have been used before this start
 	changes uint64
 	took    time.Duration // of the last change, from its delivery to the server
 
+	vips     int // names of virtual addresses
 	troubles int // names and apps with something to report
 	status   Status
 }
@@ -74,9 +81,11 @@ func New(o Options) *Daemon {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &Daemon{o: o, log: o.Log, builder: o.Builder, infra: o.Infra}
-	if leader := loadLeader(o.InfraFile); leader != "" {
-		d.infra.Leader = leader
+	d.saved = loadKept(o.InfraFile)
+	if d.saved.Leader != "" {
+		d.infra.Leader = d.saved.Leader
 	}
+	d.floor = d.saved.Serial
 	d.builder.SetInfra(d.infra)
 	return d
 }
@@ -87,7 +96,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
-	group.Go(func() { d.watchStale(inside) })
+	group.Go(func() { d.watchAge(inside) })
 	group.Go(func() { d.watchLeader(inside) })
 	return d.o.Source.Watch(ctx, d.deliver)
 }
@@ -115,21 +124,23 @@ func (d *Daemon) deliver(ctx context.Context, s *client.Snapshot) {
 	if err := d.o.Source.Ack(ctx, api.Ack{Index: s.Index}); err != nil && !errors.Is(err, context.Canceled) {
 		d.log.Warn("acknowledge", "index", s.Index, "err", err)
 	}
+	d.keep()
 }
 
-// update makes the zone anew and gives it to the server; d.mu is held. It reports whether anything changed.
+// update makes the zone anew and gives it to the server, once apps have been read; d.mu is held. It reports whether anything
+// changed.
 func (d *Daemon) update(now time.Time) bool {
-	z := d.builder.Update(d.apps, uint32(now.Unix()))
-	stale := d.isStale(now)
-	if z == d.zone && stale == d.stale {
-		return false
-	}
-	changed := z != d.zone
-	d.zone, d.stale = z, stale
 	if !d.loaded {
 		return false
 	}
-	d.o.Server.Set(z, stale)
+	z := d.builder.Update(d.apps, max(uint32(now.Unix()), d.floor+1))
+	age := d.ageAt(now)
+	if z == d.zone && age == d.age {
+		return false
+	}
+	changed := z != d.zone
+	d.zone, d.age = z, age
+	d.serve()
 	if changed {
 		d.changes++
 		d.took = time.Since(now)
@@ -138,18 +149,41 @@ func (d *Daemon) update(now time.Time) bool {
 	return changed
 }
 
-// isStale says whether the source has been silent for too long; d.mu is held.
-func (d *Daemon) isStale(now time.Time) bool {
-	st := d.o.Source.Status()
-	last := st.LastSync
+// age is how long ago the source was heard of, in classes.
+type age int
+
+const (
+	fresh age = iota
+	stale
+	expired
+)
+
+// serve gives zone and age to the server; d.mu is held.
+func (d *Daemon) serve() {
+	if d.age == expired {
+		d.o.Server.Expire()
+	} else {
+		d.o.Server.Set(d.zone, d.age == stale)
+	}
+}
+
+// ageAt is the age of what is served; d.mu is held.
+func (d *Daemon) ageAt(now time.Time) age {
+	last := d.o.Source.Status().LastSync
 	if last.IsZero() {
 		last = d.status.Time
 	}
-	return now.Sub(last) > d.o.StaleAfter
+	switch silence := now.Sub(last); {
+	case d.o.ExpireAfter > 0 && silence > d.o.ExpireAfter:
+		return expired
+	case silence > d.o.StaleAfter:
+		return stale
+	}
+	return fresh
 }
 
-// watchStale notices when the source falls silent, and when it is back.
-func (d *Daemon) watchStale(ctx context.Context) {
+// watchAge notices when the source falls silent, and when it is back.
+func (d *Daemon) watchAge(ctx context.Context) {
 	tick := time.NewTicker(max(d.o.StaleAfter/30, 10*time.Millisecond))
 	defer tick.Stop()
 	for {
@@ -157,24 +191,27 @@ func (d *Daemon) watchStale(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			d.checkStale(now)
+			d.checkAge(now)
 		}
 	}
 }
 
-func (d *Daemon) checkStale(now time.Time) {
+func (d *Daemon) checkAge(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	stale := d.isStale(now)
-	if !d.loaded || stale == d.stale {
+	age := d.ageAt(now)
+	if !d.loaded || age == d.age {
 		return
 	}
-	d.stale = stale
-	d.o.Server.Set(d.zone, stale)
-	if stale {
-		d.log.Warn("the source does not answer: serving what was known", "err", d.o.Source.Status().LastError)
-	} else {
+	d.age = age
+	d.serve()
+	switch age {
+	case fresh:
 		d.log.Info("the source answers again")
+	case stale:
+		d.log.Warn("the source does not answer: serving what was known", "err", d.o.Source.Status().LastError)
+	case expired:
+		d.log.Error("the source has not answered for too long: nothing is answered for it", "err", d.o.Source.Status().LastError)
 	}
 }
 
@@ -184,6 +221,15 @@ func (d *Daemon) SetVIPs(vips map[string][]netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.builder.SetVIPs(vips)
+	d.vips = len(vips)
+	d.update(time.Now())
+}
+
+// Rehost takes in that hosts, agents or orchestrators listed by name, have other addresses than before.
+func (d *Daemon) Rehost(hosts ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.builder.Rehost(hosts...)
 	d.update(time.Now())
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,7 +73,7 @@ func start(t testing.TB, dir string, urls ...string) (d *Daemon, s *server.Serve
 
 func wait(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain: %s", what)
 		}
@@ -148,6 +150,69 @@ func TestSuddenEmptinessIsNotBelievedOnce(t *testing.T) {
 	wait(t, "a second read", func() bool { return d.Status().Watch.FullReads >= 2 && d.Status().Watch.Connected })
 	if !has(s, "a.marathon.mesos") || d.Zone().Serial() != serial {
 		t.Error("an empty answer emptied the zone")
+	}
+}
+
+// A leader that is known before the apps, of which there are none, must not keep the zone from being served.
+func TestAnEmptyClusterIsServed(t *testing.T) {
+	src := clienttest.NewServer(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "infra.json"), []byte(`{"leader":"10.0.0.9:8080"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(client.Options{URLs: []string{src.URL()}, Subscriber: "dnsd-test", Role: "dnsd"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBuilder(t)
+	s, err := server.New(server.DefaultConfig(), b.Update(nil, 1), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := New(Options{Source: c, Server: s, Builder: b, InfraFile: filepath.Join(dir, "infra.json")})
+	d.setLeader("10.0.0.8:8080")
+	d.SetVIPs(nil)
+	if _, loaded := s.Zone(); loaded {
+		t.Error("served before apps were read")
+	}
+	d.deliver(t.Context(), &client.Snapshot{Time: time.Now()})
+	if !has(s, "leader.mesos") {
+		t.Error("the zone of a cluster without apps is not served")
+	}
+	c.Close()
+}
+
+// Changes faster than one a second put the serial ahead of the clock. After kill -9 it goes on from there.
+func TestTheSerialNeverGoesBack(t *testing.T) {
+	src := clienttest.NewServer(t)
+	src.SetApp(app("/web", "10.0.0.1"))
+	dir := t.TempDir()
+	d, s, stop := start(t, dir, src.URL())
+	wait(t, "the first app", func() bool { return has(s, "web.marathon.mesos") })
+	d.mu.Lock()
+	d.floor = uint32(time.Now().Unix()) + 5000
+	d.mu.Unlock()
+	src.SetApp(app("/db", "10.0.0.1"))
+	wait(t, "the second app", func() bool { return has(s, "db.marathon.mesos") })
+	serial := d.Zone().Serial()
+	wait(t, "the serial is on disk", func() bool { return loadKept(filepath.Join(dir, "infra.json")).Serial >= serial })
+	stop()
+	d, s, _ = start(t, dir, src.URL())
+	wait(t, "the first zone", func() bool { return has(s, "db.marathon.mesos") })
+	if next := d.Zone().Serial(); next <= serial {
+		t.Errorf("serial %d after %d", next, serial)
+	}
+}
+
+func TestDamagedFilesAreOfNoUse(t *testing.T) {
+	for _, text := range []string{"", "{", `{"leader":7}`, `{"leader":"` + strings.Repeat("x", maxLeader+1) + `","serial":9}`, "\x00"} {
+		file := filepath.Join(t.TempDir(), "infra.json")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if k := loadKept(file); k != (kept{}) {
+			t.Errorf("%.20q gave %v", text, k)
+		}
 	}
 }
 

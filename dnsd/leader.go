@@ -2,12 +2,7 @@ package dnsd
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"os"
 	"time"
-
-	"github.com/google/renameio/v2"
 )
 
 // maxLeader bounds a leader's host:port in bytes.
@@ -42,47 +37,18 @@ func (d *Daemon) askLeader(ctx context.Context) bool {
 	if len(info.Leader) > maxLeader || info.Leader == "" {
 		return true
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if info.Leader == d.infra.Leader {
-		return true
-	}
-	d.infra.Leader = info.Leader
-	d.builder.SetInfra(d.infra)
-	d.update(time.Now())
-	if err := saveLeader(d.o.InfraFile, info.Leader); err != nil {
-		d.log.Warn("keep the leader for the next start", "err", err)
-	}
+	d.setLeader(info.Leader)
+	d.keep()
 	return true
 }
 
-type kept struct {
-	Leader string `json:"leader"`
-}
-
-func saveLeader(file, leader string) error {
-	if file == "" {
-		return nil
+func (d *Daemon) setLeader(leader string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if leader == d.infra.Leader {
+		return
 	}
-	text, err := json.Marshal(kept{leader})
-	if err != nil {
-		return err
-	}
-	return renameio.WriteFile(file, append(text, '\n'), 0o600)
-}
-
-// loadLeader returns "" if there is nothing of use.
-func loadLeader(file string) string {
-	if file == "" {
-		return ""
-	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return ""
-	}
-	var k kept
-	if err != nil || json.Unmarshal(text, &k) != nil || len(k.Leader) > maxLeader {
-		return ""
-	}
-	return k.Leader
+	d.infra.Leader = leader
+	d.builder.SetInfra(d.infra)
+	d.update(time.Now())
 }

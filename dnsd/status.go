@@ -12,8 +12,9 @@ import (
 
 // Status is how the loop does.
 type Status struct {
-	Loaded     bool              `json:"loaded"` // apps have been read
-	Stale      bool              `json:"stale"`  // and the source has been silent for too long since
+	Loaded     bool              `json:"loaded"`  // apps have been read
+	Stale      bool              `json:"stale"`   // and the source has been silent for too long since
+	Expired    bool              `json:"expired"` // for so long that nothing is answered
 	Index      uint64            `json:"index"`
 	Source     string            `json:"source"` // a URL, or "disk"
 	Time       time.Time         `json:"time"`   // when the source last confirmed what is served
@@ -21,6 +22,7 @@ type Status struct {
 	Apps       int               `json:"apps"`
 	Names      int               `json:"names"`
 	Records    int               `json:"records"`
+	VIPs       int               `json:"vips"` // names of virtual addresses
 	Changes    uint64            `json:"changes"`
 	Took       time.Duration     `json:"lastChangeNanoseconds"`
 	Unreadable map[string]string `json:"unreadable,omitempty"` // apps by id, with the reason
@@ -33,8 +35,8 @@ func (d *Daemon) Status() Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.status
-	s.Loaded, s.Stale, s.Changes, s.Took, s.Apps = d.loaded, d.stale, d.changes, d.took, len(d.apps)
-	s.Watch = watch
+	s.Loaded, s.Stale, s.Expired, s.Changes, s.Took, s.Apps = d.loaded, d.age >= stale, d.age == expired, d.changes, d.took, len(d.apps)
+	s.Watch, s.VIPs = watch, d.vips
 	if watch.LastSync.After(s.Time) {
 		s.Time = watch.LastSync
 	}

@@ -23,7 +23,7 @@ func TestManyDeletionsEnd(t *testing.T) {
 		}
 		group.Wait()
 	}
-	eventually(t, 10*time.Second, "no deployment is left", func() error {
+	eventually(t, 30*time.Second, "no deployment is left", func() error {
 		_, data := c.call("GET", "/v2/deployments", nil)
 		return expect(strings.TrimSpace(string(data)) == "[]", "%.300s", data)
 	})

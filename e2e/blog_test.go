@@ -70,7 +70,7 @@ func blog(t *testing.T, c *cluster, fixed, asked int) {
 func (c *cluster) spread(url string, a appView) {
 	c.t.Helper()
 	left := a.taskIDs()
-	eventually(c.t, 10*time.Second, "every task answers", func() error {
+	eventually(c.t, 30*time.Second, "every task answers", func() error {
 		_, body, err := get(url, "")
 		if err != nil {
 			return err

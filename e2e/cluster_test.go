@@ -74,7 +74,7 @@ func (c *cluster) startOrchestrator() {
 		"--cluster", filepath.Base(c.dir), "--agent-ip", "127.0.0.1", "--local_port_min", itoa(c.servicePorts),
 		"--local_port_max", itoa(c.servicePorts+portsEach-1),
 		"--dynamic-ports", fmt.Sprintf("%d-%d", c.hostPorts, c.hostPorts+portsEach-1))
-	eventually(c.t, 20*time.Second, "orchestrator ready", func() error {
+	eventually(c.t, 30*time.Second, "orchestrator ready", func() error {
 		code, body, err := get(c.api+"/readyz", "")
 		if err != nil {
 			return err
@@ -89,7 +89,7 @@ func (c *cluster) startMLB() {
 		"--haproxy-config", filepath.Join(c.dir, "l", "haproxy.cfg"),
 		"--http-port", itoa(c.httpPort), "--https-port", itoa(c.httpsPort),
 		"--stats-port", itoa(c.statsPort), "--appid-port", itoa(c.appIDPort))
-	eventually(c.t, 20*time.Second, "HAProxy serves", func() error {
+	eventually(c.t, 30*time.Second, "HAProxy serves", func() error {
 		code, _, err := get(c.stats("/_haproxy_health_check"), "")
 		if err != nil {
 			return err
@@ -303,7 +303,7 @@ func get(url, host string, headers ...string) (int, string, error) {
 func (c *cluster) answers(url, host, want string, headers ...string) string {
 	c.t.Helper()
 	var body string
-	eventually(c.t, 15*time.Second, url+" "+host+" answers", func() error {
+	eventually(c.t, 30*time.Second, url+" "+host+" answers", func() error {
 		code, b, err := get(url, host, headers...)
 		if err != nil {
 			return err

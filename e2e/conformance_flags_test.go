@@ -149,7 +149,7 @@ func TestOneShot(t *testing.T) {
 	if out, err := exec.Command(bin+"/mlb", append(b.args(), "--once")...).CombinedOutput(); err != nil {
 		t.Fatalf("--once: %v\n%s", err, out)
 	}
-	eventually(t, 5*time.Second, "the state has been applied", func() error {
+	eventually(t, 30*time.Second, "the state has been applied", func() error {
 		got := b.status("http", "late.test", b.http)
 		return expect(got == 200, "%d", got)
 	})

@@ -239,7 +239,7 @@ var settings = []labelCase{
 			a.Tasks[1].Ports = []int{9} // nobody is there
 		},
 		check: func(s *subject) {
-			eventually(s.t, 10*time.Second, "the dead one is down", func() error {
+			eventually(s.t, 30*time.Second, "the dead one is down", func() error {
 				for range 6 {
 					if r := s.web("/"); r.code != 200 {
 						return fmt.Errorf("status %d", r.code)
@@ -265,7 +265,7 @@ func (s *subject) server(cookie string) string {
 // up waits for the backend's servers to be up in the statistics.
 func (s *subject) up() {
 	s.t.Helper()
-	eventually(s.t, 10*time.Second, "a server is UP", func() error {
+	eventually(s.t, 30*time.Second, "a server is UP", func() error {
 		_, body, err := get(s.page("/haproxy?stats;csv"), "")
 		if err != nil {
 			return err

@@ -128,7 +128,7 @@ func TestProtocols(t *testing.T) {
 		other := served("/other", ports+3, map[string]string{"HAPROXY_0_VHOST": fmt.Sprintf("other%d.test", round),
 			"HAPROXY_0_BACKEND_HTTP_OPTIONS": fmt.Sprintf("  http-response set-header X-Round %d\n", round)}, up)
 		b.marathon.SetApps(other)
-		eventually(t, 10*time.Second, "the other app is there", func() error {
+		eventually(t, 30*time.Second, "the other app is there", func() error {
 			r, err := b.send("http", fmt.Sprintf("other%d.test", round), b.http, "/")
 			if err != nil {
 				return err

@@ -68,7 +68,7 @@ func (b *balancer) start(flags ...string) {
 	b.t.Helper()
 	args := append(flags, b.args()...) // the mode comes first
 	b.proc = start(b.t, "mlb", args...)
-	eventually(b.t, 20*time.Second, "mlb is ready", func() error {
+	eventually(b.t, 30*time.Second, "mlb is ready", func() error {
 		var s struct{ Ready bool }
 		code, body, err := get(b.page("/_mlb_state"), "")
 		if err == nil && code == 200 {

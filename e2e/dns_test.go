@@ -67,7 +67,7 @@ func dnsAsk(port int, network, name string, typ uint16) (*dns.Msg, error) {
 
 func dnsAwait(t *testing.T, port int, name string) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if in, err := dnsAsk(port, "udp", name, dns.TypeA); err == nil && len(in.Answer) > 0 {
 			return
 		}
@@ -228,7 +228,7 @@ func TestDNSAnswersAfterACrashWithoutItsSource(t *testing.T) {
 	port, state := porttest.Free(t), t.TempDir()
 	p := dnsd(t, port, state, "--marathon", src.URL())
 	dnsAwait(t, port, "web.marathon.mesos.")
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := os.Stat(filepath.Join(state, "apps.json")); err == nil {
 			break
 		}
@@ -242,7 +242,7 @@ func TestDNSAnswersAfterACrashWithoutItsSource(t *testing.T) {
 	dnsd(t, port, state, "--marathon", src.URL(), "--stale-after", "1s")
 	dnsAwait(t, port, "web.marathon.mesos.")
 	t.Logf("answers again after %s", time.Since(began).Round(time.Millisecond))
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		in, err := dnsAsk(port, "udp", "web.marathon.mesos.", dns.TypeA)
 		if err == nil && strings.Contains(in.String(), "Stale Answer") && len(in.Answer) > 0 {
 			break

@@ -64,7 +64,7 @@ func TestLongRequestsOutliveTheirTask(t *testing.T) {
 // underWay waits until HAProxy's backends with the prefix have n sessions.
 func (c *cluster) underWay(prefix string, n int) {
 	c.t.Helper()
-	eventually(c.t, 5*time.Second, "requests are under way", func() error {
+	eventually(c.t, 30*time.Second, "requests are under way", func() error {
 		_, csv, err := get(c.stats("/haproxy?stats;csv"), "")
 		if err != nil {
 			return err

@@ -92,7 +92,7 @@ func TestRulesOfOneAppDoNotReachOthers(t *testing.T) {
 	c.must("POST", "/v2/apps", hello("/good", 1, external("HAPROXY_0_VHOST", "good.test"), cheap))
 	c.must("POST", "/v2/apps", hello("/evil", 1, external("HAPROXY_0_VHOST", "evil.test", "HAPROXY_0_HTTP_FRONTEND_ACL",
 		"  acl all always_true\n  http-request deny deny_status 410 if all\n  use_backend {backend} if all\n"), cheap))
-	eventually(t, 15*time.Second, "the rule is in force for its own host", func() error {
+	eventually(t, 30*time.Second, "the rule is in force for its own host", func() error {
 		code, _, err := get(c.front("/"), "evil.test")
 		if err != nil {
 			return err

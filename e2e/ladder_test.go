@@ -83,7 +83,7 @@ type state struct {
 // applied waits until HAProxy does what the cluster says.
 func (b *ladder) applied() (s state) {
 	b.t.Helper()
-	eventually(b.t, 20*time.Second, "applied", func() error {
+	eventually(b.t, 30*time.Second, "applied", func() error {
 		_, body, err := get(fmt.Sprintf("http://127.0.0.1:%d/_mlb_state", b.stats), "")
 		if err == nil {
 			err = json.Unmarshal([]byte(body), &s)

@@ -58,7 +58,7 @@ func (p *proc) term() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(15 * time.Second):
+	case <-time.After(30 * time.Second):
 		p.t.Errorf("%s did not stop within 15 s of SIGTERM", p.name)
 		p.kill9()
 	}

@@ -22,7 +22,7 @@ func TestScaleAndReloadUnderLoad(t *testing.T) {
 	for range 20 {
 		before := c.haproxyPIDs()
 		c.answers(c.stats("/_mlb_signal/usr1"), "", "")
-		eventually(t, 10*time.Second, "a new worker", func() error {
+		eventually(t, 30*time.Second, "a new worker", func() error {
 			now := c.haproxyPIDs()
 			fresh := 0
 			for _, pid := range now {

@@ -94,7 +94,7 @@ func TestKillHAProxy(t *testing.T) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		killed := time.Now()
-		eventually(t, 10*time.Second, "HAProxy is back", func() error {
+		eventually(t, 30*time.Second, "HAProxy is back", func() error {
 			code, _, err := get(c.front("/"), "web.test")
 			if err != nil {
 				return err
@@ -112,7 +112,7 @@ func TestKillHAProxy(t *testing.T) {
 // established waits until mlb has nothing left to do: it has applied so many services, and old workers have ended.
 func (c *cluster) established(services int) {
 	c.t.Helper()
-	eventually(c.t, 10*time.Second, "mlb is in step", func() error {
+	eventually(c.t, 30*time.Second, "mlb is in step", func() error {
 		_, body, err := get(c.stats("/_mlb_state"), "")
 		if err != nil {
 			return err
@@ -133,7 +133,7 @@ func (c *cluster) established(services int) {
 func (c *cluster) haproxyPIDs() []int {
 	c.t.Helper()
 	var pids []int
-	eventually(c.t, 10*time.Second, "/_haproxy_getpids", func() error {
+	eventually(c.t, 30*time.Second, "/_haproxy_getpids", func() error {
 		code, body, err := get(c.stats("/_haproxy_getpids"), "")
 		if err != nil {
 			return err

@@ -35,11 +35,11 @@ func TestZDD(t *testing.T) {
 		if left := z.members(); len(left) != 1 || left[0].ID != id {
 			t.Errorf("apps of the group: %+v", left)
 		}
-		eventually(t, 20*time.Second, "the old app is gone", func() error {
+		eventually(t, 30*time.Second, "the old app is gone", func() error {
 			data := c.must("GET", "/v2/deployments", nil)
 			return expect(strings.TrimSpace(string(data)) == "[]", "%s", data)
 		})
-		eventually(t, 10*time.Second, "only the new tasks are left", func() error {
+		eventually(t, 30*time.Second, "only the new tasks are left", func() error {
 			list, err := z.servers("web_" + itoa(ports))
 			if err != nil {
 				return err

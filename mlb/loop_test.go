@@ -79,9 +79,8 @@ type fakeProxy struct {
 	config    []byte
 	applied   []haproxy.Change
 	checks    int
+	unsaved   error // writing files fails
 	persisted int
-	behind    bool  // files have to follow
-	unwritten error // files cannot be written
 	reloads   int
 	restarted chan struct{}
 }
@@ -125,9 +124,9 @@ func (p *fakeProxy) Apply(_ context.Context, c haproxy.Change) (haproxy.Result, 
 	}
 	hash := haproxy.Hash(c.Output)
 	if hash == p.current {
-		return haproxy.Result{Rung: plan.None, Pending: p.behind}, nil
+		return haproxy.Result{Rung: plan.None}, nil
 	}
-	p.current, p.config, p.behind = hash, c.Output.Config, c.Plan.Rung == plan.Runtime
+	p.current, p.config = hash, c.Output.Config
 	p.applied = append(p.applied, c)
 	return haproxy.Result{Rung: c.Plan.Rung, Reasons: c.Plan.Reasons, Pending: c.Plan.Rung == plan.Runtime}, nil
 }
@@ -135,12 +134,8 @@ func (p *fakeProxy) Apply(_ context.Context, c haproxy.Change) (haproxy.Result, 
 func (p *fakeProxy) Persist(context.Context, render.Output, *haproxy.Sections) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.unwritten != nil {
-		return p.unwritten
-	}
 	p.persisted++
-	p.behind = false
-	return nil
+	return p.unsaved
 }
 
 func (p *fakeProxy) Send(context.Context, []plan.Command) ([]plan.Command, error) { return nil, nil }
@@ -230,7 +225,7 @@ func (r *rig) give(apps ...*api.AppInfo) uint64 {
 
 func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			r.t.Fatalf("%s: not in time; problems %v, status %+v", what, r.Problems(), r.Status())
 		}
@@ -391,15 +386,28 @@ func TestRestartFromOlderFilesIsRepaired(t *testing.T) {
 	}
 }
 
-func TestFilesThatCouldNotBeWrittenAreTriedAgain(t *testing.T) {
+// Files that cannot be written, be it that the disk is full or that HAProxy just died, are tried again until they are there;
+// a change meanwhile does not hide that they are missing.
+func TestUnwrittenFilesAreTriedAgain(t *testing.T) {
 	r := newRig(t)
 	r.acked(r.give(appWith("/a", 10001, "", 1)))
-	r.proxy.set(func(p *fakeProxy) { p.unwritten = errors.New("no space left on device") })
+	r.proxy.set(func(p *fakeProxy) { p.unsaved = errors.New("no space left on device") })
 	r.acked(r.give(appWith("/a", 10001, "", 2)))
-	r.until("the failure is told", func() bool { s := r.Status(); return !s.Ready && strings.Contains(s.NotReady, "no space left") })
-	r.proxy.set(func(p *fakeProxy) { p.unwritten = nil })
-	r.until("files follow", func() bool { r.proxy.mu.Lock(); defer r.proxy.mu.Unlock(); return r.proxy.persisted == 1 })
-	r.until("ready again", func() bool { return r.Status().Ready })
+	r.until("failure shown", func() bool {
+		s := r.Status()
+		return s.Failing && !s.Ready && s.LastError == "no space left on device"
+	})
+	r.acked(r.give(appWith("/a", 10001, "", 3)))
+	if s := r.Status(); !s.Failing {
+		t.Errorf("status %+v: want the missing files shown after another change", s)
+	}
+	r.proxy.set(func(p *fakeProxy) { p.unsaved, p.persisted = nil, 0 })
+	r.until("made good without another change", func() bool { return !r.Status().Failing })
+	r.proxy.set(func(p *fakeProxy) {
+		if p.persisted == 0 {
+			t.Error("nothing was written")
+		}
+	})
 }
 
 func TestResyncReadsEverythingAnew(t *testing.T) {

@@ -65,6 +65,7 @@ type LB struct {
 	metrics *metrics
 	drain   *drainer
 	files   *persister
+	behind  error // why the files are not what HAProxy does, when they could not be written
 
 	wake  chan struct{}
 	hup   chan chan error
@@ -160,8 +161,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.step(ctx)
 		case <-l.opt.Proxy.Restarted():
 			l.restarted(ctx)
-		case failed := <-l.files.failed:
-			l.unwritten(ctx, failed)
+		case err := <-l.files.result:
+			l.written(ctx, err)
 		case <-l.retry.C:
 			l.step(ctx)
 		case <-leftovers.C:
@@ -291,18 +292,23 @@ func (l *LB) restarted(ctx context.Context) {
 	l.step(ctx)
 }
 
-// unwritten deals with files that did not pass although HAProxy had taken the same changes as commands: a reload finds out
-// which app is to blame.
-func (l *LB) unwritten(ctx context.Context, err error) {
+// written takes note of files that did not follow what HAProxy had taken as commands, or that do at last. When they did not
+// pass its check, a reload finds out which app is to blame.
+func (l *LB) written(ctx context.Context, err error) {
 	var refused *haproxy.CheckError
-	if errors.As(err, &refused) {
-		l.force = "the changed files are not valid: " + refused.Error()
+	invalid := errors.As(err, &refused)
+	l.behind = nil
+	if err == nil {
+		l.log.Info("files written")
+		l.caughtUp()
+		return
 	}
 	l.log.Error("files not written", "err", err)
 	l.failed(err)
-	if l.force != "" {
+	if invalid {
+		l.force = "the changed files are not valid: " + refused.Error()
 		l.step(ctx)
 		return
 	}
-	l.retry.Reset(min(l.opt.RetryInterval, time.Second)) // HAProxy may have died meanwhile, or the disk have been full
+	l.behind = err
 }

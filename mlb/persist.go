@@ -2,6 +2,7 @@ package mlb
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -11,11 +12,12 @@ import (
 
 // persister writes files after Runtime API changes, out of the loop's way; only the newest output counts. Checking takes as
 // long as there are backends, so between two of them it rests for twice that long: a burst of changes is not slowed down by
-// files that are old before they are written.
+// files that are old before they are written. What could not be written is tried again, more and more seldom, until it is
+// on disk or HAProxy finds fault with it.
 type persister struct {
 	l      *LB
 	wake   chan struct{}
-	failed chan error
+	result chan error // of each failure, and nil once it is made good
 
 	mu   sync.Mutex
 	out  render.Output
@@ -23,7 +25,7 @@ type persister struct {
 }
 
 func newPersister(l *LB) *persister {
-	return &persister{l: l, wake: make(chan struct{}, 1), failed: make(chan error, 1)}
+	return &persister{l: l, wake: make(chan struct{}, 1), result: make(chan error, 1)}
 }
 
 func (p *persister) put(out render.Output, want func() *haproxy.Sections) {
@@ -39,12 +41,14 @@ func (p *persister) put(out render.Output, want func() *haproxy.Sections) {
 func (p *persister) run(ctx context.Context) {
 	rest := time.NewTimer(minRest)
 	defer rest.Stop()
-	took := time.Duration(0)
+	var again <-chan time.Time
+	took, wait := time.Duration(0), time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.wake:
+		case <-again:
 		}
 		rest.Reset(min(max(2*took, minRest), maxRest))
 		select {
@@ -56,13 +60,22 @@ func (p *persister) run(ctx context.Context) {
 		out, want := p.out, p.want
 		p.mu.Unlock()
 		began := time.Now()
-		if err := p.l.opt.Proxy.Persist(ctx, out, want()); err != nil && ctx.Err() == nil {
-			select {
-			case p.failed <- err:
-			case <-ctx.Done():
-			}
-		}
+		err := p.l.opt.Proxy.Persist(ctx, out, want())
 		took = time.Since(began)
+		if ctx.Err() != nil || err == nil && wait == 0 {
+			continue
+		}
+		select {
+		case p.result <- err:
+		case <-ctx.Done():
+		}
+		var refused *haproxy.CheckError
+		if err == nil || errors.As(err, &refused) { // a reload will tell who is to blame for the latter
+			again, wait = nil, 0
+			continue
+		}
+		wait = min(max(2*wait, minRetry), maxRest)
+		again = time.After(wait)
 	}
 }
 
@@ -78,6 +91,7 @@ func (p *persister) flush(ctx context.Context) error {
 }
 
 const (
-	minRest = 20 * time.Millisecond
-	maxRest = 5 * time.Second
+	minRest  = 20 * time.Millisecond
+	minRetry = 250 * time.Millisecond
+	maxRest  = 5 * time.Second
 )

@@ -56,7 +56,7 @@ func start(t *testing.T, apps []*api.AppInfo, overrides ...render.Override) (*ru
 			t.Logf("haproxy said:\n%s", log.String())
 		}
 	})
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		if c, err := net.Dial("unix", r.ro.StatsSocket); err == nil {
 			c.Close()

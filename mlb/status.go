@@ -138,6 +138,9 @@ func (l *LB) succeeded(a *attempt, p plan.Plan, r haproxy.Result, took time.Dura
 	s := &l.status
 	s.Index, s.Apps, s.Services, s.Servers = a.snapshot.Index, len(a.snapshot.Apps), len(a.model.Services), servers
 	s.LastSuccess, s.Failing, s.LastError = now, false, ""
+	if l.behind != nil {
+		s.Failing, s.LastError = true, l.behind.Error()
+	}
 	s.Spare = l.stock.status()
 	if s.Changes == nil {
 		s.Changes = map[string]uint64{}

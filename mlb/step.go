@@ -135,6 +135,16 @@ func (l *LB) failed(err error) {
 	l.mu.Unlock()
 }
 
+// caughtUp takes back a failure that was of the files alone.
+func (l *LB) caughtUp() {
+	if l.failures > 0 {
+		return
+	}
+	l.mu.Lock()
+	l.status.Failing, l.status.LastError = false, ""
+	l.mu.Unlock()
+}
+
 // again plans the next try.
 func (l *LB) again(err error) {
 	l.failures++

@@ -77,7 +77,7 @@ func (a *adoption) act() {
 	log := a.o.opt.Log.With("agent", a.link.agent.ID, "driver", string(a.link.kind))
 	for _, s := range a.strays {
 		log.Warn("remove a task nobody asked for", "task", s.TaskID, "app", s.AppID, "state", string(s.State))
-		a.o.ops.cleanUp(a.link, s.TaskID, func() {})
+		a.o.ops.cleanUp(a.link, s.TaskID, func() { a.o.tellOfStray(s) })
 	}
 	for _, t := range a.half {
 		a.o.ops.cleanUp(a.link, t.ID, func() { a.o.dropHalf(t.ID) })
@@ -90,6 +90,13 @@ func (a *adoption) act() {
 		a.o.ops.start(a.link, t)
 	}
 	log.Info("driver linked", "adopted", a.adopted, "started again", len(a.restart), "strays", len(a.strays))
+}
+
+// tellOfStray speaks of the end of a task that the store never knew, or knows no more.
+func (o *Orchestrator) tellOfStray(s driver.Status) {
+	o.st.Publish(event(api.EventUnknownTerminated, o.opt.Now(), s.AppID, fields{
+		"instanceId": s.TaskID, "runSpecId": s.AppID, "condition": conditions[api.TaskKilled],
+	}))
 }
 
 // dropHalf ends a half started task once nothing is left of it, so that its ports are free.

@@ -20,15 +20,23 @@ func (o *Orchestrator) Change(_ context.Context, changes []httpapi.AppChange, op
 ) {
 	var result httpapi.WriteResult
 	err := o.update(opt, func(tx *store.Tx) error {
-		w := &write{o: o, tx: tx, opt: opt, now: o.opt.Now()}
 		var err error
-		result, err = w.run(changes)
+		result, err = o.newWrite(tx, opt).run(changes)
 		return err
 	})
 	if err != nil {
+		o.changeFailed(groupOf(changes), opt, err)
 		return httpapi.WriteResult{}, err
 	}
 	return result, nil
+}
+
+// groupOf is the group that a change of apps is one of.
+func groupOf(changes []httpapi.AppChange) string {
+	if len(changes) == 1 {
+		return api.Parent(changes[0].ID)
+	}
+	return "/"
 }
 
 // update makes a write for a client.
@@ -69,9 +77,8 @@ func (o *Orchestrator) Kill(_ context.Context, taskIDs []string, opt httpapi.Kil
 		}
 		now := o.opt.Now()
 		if opt.Scale {
-			w := &write{o: o, tx: tx, opt: opt.WriteOptions, now: now}
 			var err error
-			if result, err = w.run(shrinkBy(tasks)); err != nil {
+			if result, err = o.newWrite(tx, opt.WriteOptions).run(shrinkBy(tasks)); err != nil {
 				return err
 			}
 		}

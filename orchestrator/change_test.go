@@ -208,7 +208,10 @@ func TestRulesBetweenApps(t *testing.T) {
 		}
 		w.change(put(app("/group/zoo", "")))
 		w.refused(api.CodeConflict, none, gone("/group/web"), put(app("/group", "")))
-		w.change(gone("/group/web"), gone("/group/zoo"), put(app("/group", "")))
+		w.change(gone("/group/web"), gone("/group/zoo"))
+		w.refused(api.CodeConflict, none, put(app("/group", ""))) // the group survives its apps
+		w.changeGroup("/group", "")
+		w.change(put(app("/group", "")))
 	})
 }
 
@@ -304,7 +307,7 @@ func TestRunningDeploymentsAreBounded(t *testing.T) {
 		}
 		w.change(put(app("/a", "")))
 		w.change(put(app("/b", "")))
-		w.refused(api.CodeUnavailable, httpapi.WriteOptions{}, put(app("/c", "")))
+		w.refused(api.CodeTooMany, httpapi.WriteOptions{}, put(app("/c", "")))
 		w.force(gone("/a"))
 	})
 }

@@ -51,7 +51,6 @@ func (o *Orchestrator) advance(tx *store.Tx, id string) []string {
 		if c.Current == len(c.Steps) {
 			tx.DropDeployment(id)
 			tx.Emit(event(api.EventDeploymentSuccess, now, "", fields{"id": id, "plan": planOf(&c)}))
-			o.opt.Log.Info("deployment finished", "deployment", id, "apps", len(c.Apps))
 			return freed
 		}
 		c.Current++
@@ -83,24 +82,9 @@ func (o *Orchestrator) stepDone(d *store.Deployment, step int, lookup func(strin
 // cancel ends a deployment where it stands.
 func (o *Orchestrator) cancel(tx *store.Tx, d *store.Deployment, reason string, now time.Time) {
 	tx.DropDeployment(d.ID)
+	o.gates.failed(d.ID, reason)
+	tx.Emit(stepEvent(api.EventDeploymentStepFailure, d, d.Current, now))
 	tx.Emit(event(api.EventDeploymentFailed, now, "", fields{"id": d.ID, "plan": planOf(d), "reason": reason}))
-}
-
-// Deployments returns the running deployments, oldest first.
-func (o *Orchestrator) Deployments() []api.Deployment {
-	out := []api.Deployment{}
-	for _, d := range o.st.Deployments() {
-		v := api.Deployment{
-			ID: d.ID, Version: d.Version, AffectedApps: d.Apps, AffectedPods: []string{}, Steps: d.Steps,
-			CurrentActions: []api.DeploymentAction{}, CurrentStep: d.Current, TotalSteps: len(d.Steps),
-		}
-		for _, a := range d.Steps[d.Current-1].Actions {
-			a.ReadinessCheckResults = []string{}
-			v.CurrentActions = append(v.CurrentActions, a)
-		}
-		out = append(out, v)
-	}
-	return out
 }
 
 // CancelDeployment ends a deployment. Without Force a new one takes its apps back to what they were before, leaving
@@ -119,10 +103,8 @@ func (o *Orchestrator) CancelDeployment(_ context.Context, id string, opt httpap
 		if opt.Force {
 			return nil
 		}
-		opt.Force = true
-		w := &write{o: o, tx: tx, opt: opt, now: now}
 		var err error
-		result, err = w.run(rollback(tx, d))
+		result, err = o.undo(tx, d, opt, now)
 		return err
 	})
 	if err != nil {
@@ -130,6 +112,21 @@ func (o *Orchestrator) CancelDeployment(_ context.Context, id string, opt httpap
 	}
 	o.look(affectedBy(result)...)
 	return result.DeploymentResult, nil
+}
+
+// undo starts the deployment that takes back one that was cancelled.
+func (o *Orchestrator) undo(tx *store.Tx, d *store.Deployment, opt httpapi.WriteOptions, now time.Time) (
+	httpapi.WriteResult, error,
+) {
+	opt.Force = true
+	w := o.newWrite(tx, opt)
+	w.undoes = true
+	w.restoreGroups(d)
+	result, err := w.run(rollback(tx, d))
+	if err == nil {
+		o.gates.undone(d.ID, result.DeploymentID)
+	}
+	return result, err
 }
 
 func affectedBy(r httpapi.WriteResult) []string {
@@ -155,7 +152,7 @@ func rollback(tx *store.Tx, d *store.Deployment) []httpapi.AppChange {
 		}
 		before := d.Before[id]
 		out = append(out, httpapi.AppChange{
-			ID: id, Apply: func(*api.App) (*api.App, error) { return before.Clone(), nil },
+			ID: id, Undo: d.After[id], Apply: func(*api.App) (*api.App, error) { return before.Clone(), nil },
 		})
 	}
 	slices.SortFunc(out, func(a, b httpapi.AppChange) int { return cmpText(a.ID, b.ID) })

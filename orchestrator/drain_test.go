@@ -9,6 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"berth/orchestrator/api"
+	"berth/orchestrator/driver/drivertest/program"
+	"berth/orchestrator/driver/fake"
 )
 
 // ack reports everything so far as in force, with the given sessions.
@@ -157,6 +159,78 @@ func TestAckIsChecked(t *testing.T) {
 		}
 		if err := w.o.Ack(api.Ack{Subscriber: "nobody"}); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Each gate's time is measured, and what a deployment stands before is said.
+func TestGatesOfADeploymentAreMeasured(t *testing.T) {
+	inWorld(t, func(w *world) {
+		lb, dns := w.o.Subscribe("lb", "mlb", "x"), w.o.Subscribe("dns", "dnsd", "y")
+		defer lb.Close()
+		defer dns.Close()
+		slowEnd := program.Program{Run: true, Drain: 3 * time.Second}
+		w.host.Script("/web", fake.Behaviour{Program: slowEnd})
+		w.change(put(app("/web", "")))
+		w.after(11 * time.Second)
+		old := w.wantRunning("/web", 1)[0]
+		w.host.Script("/web", fake.Behaviour{StartDelay: 2 * time.Second, Program: slowEnd})
+		r := w.change(edit("/web", func(a *api.App) { a.Env = map[string]string{"X": "1"} }))
+		stands := func(gate, sentence string) {
+			t.Helper()
+			d, _ := w.o.Deployment(r.DeploymentID)
+			i := slices.IndexFunc(d.Gates, func(g api.Gate) bool { return g.Gate == gate })
+			if i < 0 || d.Gates[i].Waiting != 1 || !slices.Contains(d.WaitingFor, "/web: "+sentence) {
+				t.Errorf("not before the gate %s: %s", gate, toJSON(d))
+			}
+		}
+		stands(api.GateStart, "1 launched, not running yet")
+		w.after(2500 * time.Millisecond)
+		stands(api.GateRouted, "1 healthy, not in force yet at every balancer")
+		w.ack("lb", nil)
+		stands(api.GateAcknowledged, "1 to be stopped, not let go yet by every balancer and name server")
+		w.after(100 * time.Millisecond)
+		w.ack("lb", map[string]int{old: 2})
+		w.ack("dns", nil)
+		stands(api.GateSessions, "1 to be stopped, with 2 session(s) left")
+		w.after(time.Second)
+		w.ack("lb", nil)
+		w.after(10 * time.Second)
+		d, _ := w.o.Deployment(r.DeploymentID)
+		want := []api.Gate{
+			{Gate: api.GateStart, Passed: 1, AverageMillis: 2000, LongestMillis: 2000},
+			{Gate: api.GateHealthy, Passed: 1},
+			{Gate: api.GateRouted, Passed: 1, AverageMillis: 500, LongestMillis: 500},
+			{Gate: api.GateAcknowledged, Passed: 1, AverageMillis: 100, LongestMillis: 100},
+			{Gate: api.GateSessions, Passed: 1, AverageMillis: 1000, LongestMillis: 1000},
+			{Gate: api.GateStop, Passed: 1, AverageMillis: 3000, LongestMillis: 3000},
+		}
+		if d := cmp.Diff(want, d.Gates); d != "" {
+			t.Errorf("gates (-want +got):\n%s", d)
+		}
+		if d.State != api.DeploymentSucceeded {
+			t.Errorf("state %s", toJSON(d))
+		}
+	})
+}
+
+// A gate that was passed because the drain time had ended says so.
+func TestGatesThatTimeOutAreCounted(t *testing.T) {
+	inWorld(t, func(w *world) {
+		defer w.o.Subscribe("lb", "mlb", "x").Close()
+		w.change(put(app("/web", "")))
+		w.after(11 * time.Second)
+		r := w.change(edit("/web", func(a *api.App) { a.Env = map[string]string{"X": "1"} }))
+		w.after(time.Minute)
+		d, _ := w.o.Deployment(r.DeploymentID)
+		for _, g := range d.Gates {
+			handshake := g.Gate == api.GateRouted || g.Gate == api.GateAcknowledged || g.Gate == api.GateSessions
+			if g.Passed != 1 || (g.TimedOut == 1) != handshake {
+				t.Errorf("%+v", g)
+			}
+		}
+		if len(d.Gates) != 6 {
+			t.Errorf("gates %s", toJSON(d.Gates))
 		}
 	})
 }

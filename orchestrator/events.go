@@ -7,6 +7,9 @@ import (
 	"berth/orchestrator/store"
 )
 
+// frameworkID stands where Marathon names the framework it is to Mesos; /v2/info shows the same.
+const frameworkID = "berth"
+
 type fields = map[string]any
 
 // event makes an event of marathon-api.md section 9; the store stamps it with its revision.
@@ -48,14 +51,4 @@ func stepEvent(kind string, d *store.Deployment, step int, now time.Time) api.Ev
 	return event(kind, now, "", fields{
 		"plan": planOf(d), "currentStep": fields{"actions": d.Steps[step-1].Actions},
 	})
-}
-
-// parentGroup is the group an app's path lies in.
-func parentGroup(id string) string {
-	for i := len(id) - 1; i > 0; i-- {
-		if id[i] == '/' {
-			return id[:i]
-		}
-	}
-	return "/"
 }

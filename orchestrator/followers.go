@@ -150,3 +150,16 @@ func checkAck(a api.Ack, index uint64) error {
 	}
 	return &api.Error{Code: api.CodeInvalid, Message: "Object is not valid", Details: details}
 }
+
+// sessionsOf counts the open connections that balancers report of tasks.
+func (f *followers) sessionsOf(tasks []string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, known := range f.m {
+		for _, t := range tasks {
+			n += known.sessions[t]
+		}
+	}
+	return n
+}

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"reflect"
 	"slices"
 
 	"berth/orchestrator/api"
@@ -33,6 +34,9 @@ func (o *Orchestrator) watchHealth(c store.Change) {
 		}
 	}
 }
+
+// sickness begins the reason for which a task is killed that its health checks gave up.
+const sickness = "health check failed: "
 
 // watched reports whether checks run for t.
 func watched(t *store.Task) bool {
@@ -110,9 +114,15 @@ func (o *Orchestrator) takeReport(tx *store.Tx, r health.Report) {
 	now := o.opt.Now()
 	c := *t
 	if r.Check.Readiness != nil {
-		c.Ready = true
+		result := readinessOf(r)
+		if !result.Ready && reflect.DeepEqual(t.Readiness, result) {
+			return
+		}
+		c.Ready, c.Readiness = t.Ready || result.Ready, result
 		o.put(tx, &c, now)
-		emitCondition(tx, &c, conditions[c.State], now) // followers wait for an event before they acknowledge
+		if c.Ready {
+			emitCondition(tx, &c, conditions[c.State], now) // followers wait for an event before they acknowledge
+		}
 		return
 	}
 	c.Health = slices.Clone(t.Health)
@@ -125,13 +135,22 @@ func (o *Orchestrator) takeReport(tx *store.Tx, r health.Report) {
 	}
 	o.emitHealth(tx, t, &c, r)
 	if r.Kill && o.reachable(t) {
-		reason := "health check failed: " + r.Cause
+		reason := sickness + r.Cause
 		tx.Emit(event(api.EventUnhealthyInstanceKill, now, t.AppID, fields{
 			"appId": t.AppID, "taskId": t.ID, "instanceId": t.ID, "version": t.Version, "reason": reason,
 			"host": t.Host, "slaveId": t.Agent,
 		}))
 		o.kill(tx, &c, reason, now)
 	}
+}
+
+// readinessOf is what a readiness probe's outcome shows to clients.
+func readinessOf(r health.Report) *api.ReadinessResult {
+	result := &api.ReadinessResult{Name: r.Check.Readiness.Name, TaskID: r.Check.Task, Ready: r.Cause == ""}
+	if r.Check.Readiness.PreserveLastResponse {
+		result.LastResponse = r.Check.Response
+	}
+	return result
 }
 
 // reachable reports whether the driver of a task answers; what cannot be seen is not judged.

@@ -90,12 +90,28 @@ func TestReadinessGatesADeploymentOnly(t *testing.T) {
 		if len(w.o.Deployments()) != 1 {
 			t.Fatal("the deployment ended before the task was ready")
 		}
+		w.wantReadiness(false)
 		w.setSick("/web", false)
 		w.after(3 * time.Second)
+		if got := w.info("/web").ReadinessCheckResults; len(got) != 1 || !got[0].Ready {
+			t.Errorf("results %s", toJSON(got))
+		}
 		if len(w.o.Deployments()) != 0 {
 			t.Fatal("the deployment goes on although the task is ready")
 		}
 	})
+}
+
+// wantReadiness checks what the running deployment and its app show of the only task's readiness.
+func (w *world) wantReadiness(ready bool) {
+	w.t.Helper()
+	want := []api.ReadinessResult{{Name: "readinessCheck", TaskID: w.running("/web")[0], Ready: ready}}
+	if d := cmp.Diff(want, w.o.Deployments()[0].CurrentActions[0].ReadinessCheckResults); d != "" {
+		w.t.Errorf("deployment (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(want, w.info("/web").ReadinessCheckResults); d != "" {
+		w.t.Errorf("app (-want +got):\n%s", d)
+	}
 }
 
 func TestCheckEventsFollowTheDefinition(t *testing.T) {

@@ -45,11 +45,29 @@ func (l *link) status() (tried bool, away string) {
 	return l.tried, l.away
 }
 
-func (l *link) set(away string) {
+// set keeps whether the driver answers, and returns the type of the event that tells of a change, or "".
+func (l *link) set(away string) (told string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	switch {
+	case away == "" && !l.adopted:
+		told = api.EventSchedulerRegistered
+	case away == "" && l.away != "":
+		told = api.EventSchedulerReregistered
+	case away != "" && l.adopted && l.away == "":
+		told = api.EventSchedulerDisconnected
+	}
 	l.tried, l.away = true, away
 	l.adopted = l.adopted || away == ""
+	return told
+}
+
+// setLink keeps whether a driver answers, and tells the followers when that changes: Marathon speaks of its one link to
+// Mesos, Berth of each agent's.
+func (o *Orchestrator) setLink(l *link, away string) {
+	if told := l.set(away); told != "" {
+		o.st.Publish(event(told, o.opt.Now(), "", fields{"frameworkId": frameworkID, "master": l.agent.ID}))
+	}
 }
 
 func (l *link) askAgain() {
@@ -70,7 +88,7 @@ func (o *Orchestrator) follow(ctx context.Context, l *link) {
 		if ctx.Err() != nil {
 			return
 		}
-		l.set(err.Error())
+		o.setLink(l, err.Error())
 		o.lookAtWaiting()
 		log.Warn("the driver does not answer", "error", err)
 		if o.opt.Now().Sub(began) > relinkMax {
@@ -199,7 +217,7 @@ func (o *Orchestrator) list(ctx context.Context, l *link) error {
 	if err := a.store(); err != nil {
 		return err
 	}
-	l.set("")
+	o.setLink(l, "")
 	a.act()
 	o.lookAtAll(l)
 	return nil

@@ -73,10 +73,13 @@ func (l *loop) turn() {
 		o.requeue(dirty, moving)
 		return
 	}
-	if stuck := o.progress(moving, dirty); len(stuck) > 0 {
+	stuck := o.progress(moving, dirty)
+	o.overdue(now, stuck)
+	if len(stuck) > 0 {
 		l.retry = now.Add(retryWrite)
 		o.requeue(nil, stuck)
 	}
+	o.retire(now)
 	if len(dirty) == 0 {
 		return
 	}
@@ -85,6 +88,7 @@ func (l *loop) turn() {
 	in := l.input(ids, records, now)
 	plan := l.probedPlan(in)
 	l.remember(ids, plan, now)
+	o.gates.passed(plan, records, now)
 	if err := l.apply(plan, records, now); err != nil {
 		o.opt.Log.Error("store a plan", "error", err)
 		l.retry = now.Add(retryWrite)
@@ -115,9 +119,15 @@ func (l *loop) collect(now time.Time) (dirty, moving map[string]struct{}) {
 	dirty, moving = o.dirty, o.moving
 	o.changes, o.dirty, o.moving = nil, map[string]struct{}{}, map[string]struct{}{}
 	o.mu.Unlock()
+	for id := range moving {
+		if d := o.st.Deployment(id); d != nil {
+			o.gates.began(d)
+		}
+	}
 	freed := false
 	for _, c := range changes {
 		freed = l.account(c) || freed
+		o.gates.changed(c)
 		o.watchHealth(c)
 		if relevant(c) {
 			dirty[idOf(c)] = struct{}{}
@@ -245,6 +255,9 @@ func (l *loop) next() time.Duration {
 		earlier(l.retry)
 	}
 	earlier(l.o.followers.nextExpiry())
+	for _, d := range l.o.st.Deployments() {
+		earlier(d.Deadline.Time())
+	}
 	for _, ports := range l.blocked {
 		for _, until := range ports {
 			earlier(until)

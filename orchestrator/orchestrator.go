@@ -31,6 +31,7 @@ type Orchestrator struct {
 	links     []*link
 	followers *followers
 	ops       *operations
+	gates     *gates
 	book      portBook
 	wake      chan struct{}
 
@@ -54,7 +55,7 @@ func New(opt Options) (*Orchestrator, error) {
 	o := &Orchestrator{
 		opt: opt, wake: make(chan struct{}, 1), book: portBook{},
 		dirty: map[string]struct{}{}, moving: map[string]struct{}{}, waiting: map[string]*waitInfo{},
-		acks: map[string]struct{}{},
+		acks: map[string]struct{}{}, gates: newGates(),
 	}
 	o.st, err = store.Open(filepath.Join(opt.DataDir, StateFile), store.Options{
 		OnCommit: o.committed, NoSync: opt.noSync, FailSave: opt.failSave,

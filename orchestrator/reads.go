@@ -27,6 +27,23 @@ func (o *Orchestrator) Apps() []*api.AppInfo {
 	return out
 }
 
+// Leaving returns the apps that are deleted, but of which tasks still live: as they were when the last was started.
+func (o *Orchestrator) Leaving() []*api.AppInfo {
+	records, _ := o.st.Apps()
+	var out []*api.AppInfo
+	for _, a := range records {
+		if a.Def != nil || len(a.Tasks) == 0 {
+			continue
+		}
+		info := &api.AppInfo{App: *a.Tasks[len(a.Tasks)-1].Def}
+		for _, t := range a.Tasks {
+			info.Tasks = append(info.Tasks, t.View())
+		}
+		out = append(out, info)
+	}
+	return out
+}
+
 // App returns one app.
 func (o *Orchestrator) App(id string) (*api.AppInfo, bool) {
 	if a := o.st.App(id); a != nil && a.Def != nil {

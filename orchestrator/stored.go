@@ -19,11 +19,13 @@ func (w *write) store() {
 	for i, e := range w.edits {
 		edits[i] = *e
 	}
-	d.Steps = reconcile.Steps(edits, w.lookup)
+	d.Steps = reconcile.Steps(edits, w.before(), w.after())
 	for _, e := range w.edits {
 		w.storeApp(e, d)
 	}
+	w.storeGroups(d)
 	slices.Sort(d.Apps)
+	w.setDeadline(d)
 	w.result.Version, w.result.DeploymentID, w.result.Steps = version, d.ID, d.Steps
 	w.emitGroup(version)
 	if len(d.Steps) == 0 {
@@ -79,7 +81,22 @@ func (w *write) putApp(e *reconcile.Edit, version api.Timestamp) {
 		a.Backoff = store.Backoff{}
 	}
 	w.tx.PutApp(a)
+	w.keep(e)
 	w.emitApp(e)
+}
+
+// keep makes the tasks that survive an undoing tasks of its version, so that everybody takes them for current.
+func (w *write) keep(e *reconcile.Edit) {
+	if e.New.VersionInfo.LastConfigChangeAt != e.New.Version {
+		return // none is outdated
+	}
+	for _, t := range w.tx.App(e.ID).Tasks {
+		if e.Keeps(t.Version, t.Def) {
+			c := *t
+			c.Version, c.Def = e.New.Version, e.New
+			w.tx.PutTask(&c)
+		}
+	}
 }
 
 // versionInfo follows the table of marathon-api.md section 7.1.
@@ -143,9 +160,13 @@ func sameChecks(a, b []api.HealthCheck) bool {
 }
 
 func (w *write) emitGroup(version api.Timestamp) {
-	group := "/"
-	if len(w.edits) == 1 {
-		group = parentGroup(w.edits[0].ID)
+	group := w.about
+	switch {
+	case group != "":
+	case len(w.edits) == 1:
+		group = api.Parent(w.edits[0].ID)
+	default:
+		group = "/"
 	}
 	w.tx.Emit(event(api.EventGroupChangeSuccess, w.now, "", fields{"groupId": group, "version": version}))
 }

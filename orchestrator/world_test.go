@@ -38,6 +38,7 @@ type world struct {
 
 	mu     sync.Mutex
 	sick   map[string]bool // apps and tasks whose probes fail
+	well   []string        // tasks whose probes pass although their app is sick
 	events []api.Event
 	ids    int
 
@@ -78,7 +79,7 @@ func (w *world) id() string {
 func (w *world) probe(_ context.Context, c *health.Check) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.sick[c.App] || w.sick[c.Task] {
+	if (w.sick[c.App] || w.sick[c.Task]) && !slices.Contains(w.well, c.Task) {
 		return fmt.Errorf("%s answered 503", c.Address)
 	}
 	return nil

@@ -12,27 +12,37 @@ import (
 	"berth/orchestrator/store"
 )
 
-// write is one client's change of apps, inside a write of the store.
+// write is one client's change of apps and groups, inside a write of the store.
 type write struct {
 	o   *Orchestrator
 	tx  *store.Tx
 	opt httpapi.WriteOptions
 	now time.Time
+	// undoes says that this takes back a deployment. It has no deadline of its own: undoing the undoing would never end.
+	undoes bool
 
 	edits  []*reconcile.Edit
 	byID   map[string]*reconcile.Edit
+	groups map[string]*groupEdit
+	about  string // the group that the write is about; "" if it is about apps
 	result httpapi.WriteResult
+}
+
+func (o *Orchestrator) newWrite(tx *store.Tx, opt httpapi.WriteOptions) *write {
+	return &write{
+		o: o, tx: tx, opt: opt, now: o.opt.Now(), byID: map[string]*reconcile.Edit{}, groups: map[string]*groupEdit{},
+	}
 }
 
 // run works the changes out, holds them against the rules between apps, and makes them and their deployment part of the
 // state.
 func (w *write) run(changes []httpapi.AppChange) (httpapi.WriteResult, error) {
-	w.byID = map[string]*reconcile.Edit{}
 	for _, c := range changes {
 		if err := w.edit(c); err != nil {
 			return httpapi.WriteResult{}, err
 		}
 	}
+	w.ensureGroups()
 	for _, check := range []func() error{w.checkPaths, w.assignPorts, w.checkCycles, w.checkLocks} {
 		if err := check(); err != nil {
 			return httpapi.WriteResult{}, err
@@ -46,7 +56,7 @@ func (w *write) edit(c httpapi.AppChange) error {
 	if w.byID[c.ID] != nil {
 		return invalid("/id", "app %s is named twice", c.ID)
 	}
-	e := &reconcile.Edit{ID: c.ID, Restart: c.Restart}
+	e := &reconcile.Edit{ID: c.ID, Restart: c.Restart, Undo: c.Undo}
 	if a := w.tx.App(c.ID); a != nil {
 		e.Old = a.Def
 	}
@@ -81,25 +91,6 @@ func (w *write) lookup(id string) *api.App {
 	}
 	if a := w.tx.App(id); a != nil {
 		return a.Def
-	}
-	return nil
-}
-
-// checkPaths refuses a new app in the place of a group, and one below another app.
-func (w *write) checkPaths() error {
-	for _, e := range w.edits {
-		if e.New == nil || e.Old != nil {
-			continue
-		}
-		for parent := parentGroup(e.ID); parent != "/"; parent = parentGroup(parent) {
-			if w.lookup(parent) != nil {
-				return invalid("/id", "%s lies below the app %s; an app cannot be a group as well", e.ID, parent)
-			}
-		}
-		going := func(id string) bool { return w.byID[id] != nil && w.byID[id].New == nil }
-		if w.tx.Below(e.ID+"/", going) != "" {
-			return &api.Error{Code: api.CodeConflict, Message: "A group with id [" + e.ID + "] already exists."}
-		}
 	}
 	return nil
 }
@@ -159,18 +150,6 @@ func (w *write) warn(format string, args ...any) {
 	w.result.Warnings = append(w.result.Warnings, fmt.Sprintf(format, args...))
 }
 
-func (w *write) checkCycles() error {
-	for _, e := range w.edits {
-		if e.New == nil || len(e.New.Dependencies) == 0 {
-			continue
-		}
-		if cycle := reconcile.Cycle(e.ID, w.lookup); cycle != nil {
-			return invalid("/dependencies", "cyclic dependencies: %s", strings.Join(cycle, " → "))
-		}
-	}
-	return nil
-}
-
 // checkLocks refuses the write if a deployment holds one of its apps, or with Force ends that deployment.
 func (w *write) checkLocks() error {
 	held := map[string]*store.Deployment{}
@@ -192,7 +171,7 @@ func (w *write) checkLocks() error {
 	}
 	if limit := w.o.opt.MaxDeployments; changes > 0 && w.tx.Running() >= limit {
 		return &api.Error{
-			Code: api.CodeUnavailable, Message: fmt.Sprintf("%d deployments are running, no more are allowed; try again later", limit),
+			Code: api.CodeTooMany, Message: fmt.Sprintf("%d deployments are running, no more are allowed; try again later", limit),
 		}
 	}
 	return nil

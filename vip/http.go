@@ -63,38 +63,6 @@ func (l *LB) v1(w http.ResponseWriter, r *http.Request) {
 	reply(w, r, list)
 }
 
-type v2Backend struct {
-	App         string `json:"app"`
-	Task        string `json:"task"`
-	Address     string `json:"address,omitempty"`
-	State       string `json:"state"`
-	Weight      int    `json:"weight"`
-	Local       bool   `json:"local"`
-	Reason      string `json:"reason,omitempty"`
-	Connections uint64 `json:"connections"` // since vip began to count
-}
-
-type v2VIP struct {
-	ID          string      `json:"id"`
-	Name        string      `json:"name,omitempty"`
-	Addresses   []string    `json:"addresses"`
-	Protocol    string      `json:"protocol"`
-	Port        uint16      `json:"port"`
-	Apps        []string    `json:"apps"`
-	Connections uint64      `json:"connections"`
-	Backends    []v2Backend `json:"backends"`
-}
-
-// Listing is the answer of /v2/vips.
-type Listing struct {
-	VIPs       []v2VIP           `json:"vips"`
-	Problems   []ruleset.Problem `json:"problems"`
-	Warnings   []string          `json:"warnings"`
-	Generation uint64            `json:"generation"`
-	Programmed time.Time         `json:"programmedAt"`
-	Error      string            `json:"error,omitempty"`
-}
-
 func (l *LB) v2(w http.ResponseWriter, r *http.Request) {
 	list, err := l.List(time.Now())
 	if err != nil {
@@ -120,52 +88,9 @@ func (l *LB) v2One(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, fmt.Sprintf("VIP %q does not exist; expected an id such as tcp/1.1.1.1:80", id), http.StatusNotFound)
 }
 
-// List is everything about the VIPs, with connections.
-func (l *LB) List(now time.Time) (Listing, error) {
-	s := l.view()
-	c, err := l.counters(now)
-	if err != nil {
-		return Listing{}, err
-	}
-	out := Listing{VIPs: []v2VIP{}, Problems: s.result.Problems, Warnings: s.warnings, Generation: s.generation,
-		Programmed: s.programmed, Error: s.err}
-	for _, v := range s.result.VIPs {
-		x := v2VIP{ID: v.ID, Name: v.Name, Protocol: v.Proto.String(), Port: v.Port, Apps: v.Apps, Backends: []v2Backend{}}
-		for _, a := range v.Addrs {
-			x.Addresses = append(x.Addresses, a.String())
-		}
-		for _, srv := range v.Services {
-			x.Connections += c.Services[srv.Key]
-		}
-		for _, m := range v.Members {
-			b := v2Backend{App: m.App, Task: m.Task, State: string(m.State), Weight: m.Weight, Local: m.Local, Reason: m.Reason}
-			if m.Addr.IsValid() {
-				b.Address = m.Addr.String()
-			}
-			for _, srv := range v.Services {
-				b.Connections += c.Backends[backendOf(srv.Key, m.Addr)]
-			}
-			x.Backends = append(x.Backends, b)
-		}
-		out.VIPs = append(out.VIPs, x)
-	}
-	return out, nil
-}
-
 // names tells what the names of VIPs resolve to, once the rules for them are in force.
 func (l *LB) names(w http.ResponseWriter, r *http.Request) {
-	names := map[string][]string{}
-	for _, v := range l.view().result.VIPs {
-		for _, a := range v.Addrs {
-			if v.Name != "" && !slices.Contains(names[v.Name], a.String()) {
-				names[v.Name] = append(names[v.Name], a.String())
-			}
-		}
-	}
-	for _, list := range names {
-		slices.Sort(list)
-	}
-	reply(w, r, map[string]any{"names": names})
+	reply(w, r, map[string]any{"names": Names(l.view().result)})
 }
 
 func (l *LB) ready(w http.ResponseWriter, _ *http.Request) {

@@ -80,6 +80,9 @@ func (l *LB) bring(ctx context.Context, s *client.Snapshot, look, compare bool) 
 		return err
 	}
 	l.publish(result, s.Index, routeErr)
+	if l.opt.Published != nil {
+		l.opt.Published(result)
+	}
 	return nil
 }
 

@@ -13,29 +13,31 @@ import (
 // readings and then rewritten is lost.
 type tally struct {
 	mu    sync.Mutex
-	at    time.Time
+	until time.Time // a reading counts as current
 	last  nft.Counters
 	total nft.Counters
 }
 
-// tallyFor is how long a reading counts as current.
-const tallyFor = time.Second
+// tallyShare bounds the part of the time that goes into readings: one that took 10 ms counts as current for 90 ms. With
+// 44,000 VIPs one takes the better part of a second.
+const tallyShare = 10
 
 // counters returns the connections so far.
 func (l *LB) counters(now time.Time) (nft.Counters, error) {
 	t := &l.tally
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now.Sub(t.at) < tallyFor {
+	if now.Before(t.until) {
 		return t.total, nil
 	}
+	start := time.Now()
 	c, err := l.opt.Kernel.Counters()
 	if err != nil {
 		return t.total, err
 	}
 	t.total = nft.Counters{Services: addUp(t.total.Services, t.last.Services, c.Services),
 		Backends: addUp(t.total.Backends, t.last.Backends, c.Backends)}
-	t.last, t.at = c, now
+	t.last, t.until = c, now.Add(tallyShare*time.Since(start))
 	return t.total, nil
 }
 

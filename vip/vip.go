@@ -57,6 +57,8 @@ type Options struct {
 	Compare   time.Duration // how often the whole table is compared; 10 min when 0
 	Retry     time.Duration // wait after a failure; 1 s when 0
 	StateFile string        // remembers the addresses of names; "" for none
+	// Published is called by the loop with each result once it is in force, before it is acknowledged. nil does nothing.
+	Published func(ruleset.Result)
 
 	Log *slog.Logger // nil discards
 }

@@ -40,8 +40,10 @@ func newFake() *fake {
 	f.HandleFunc("POST /v2/tasks/delete", f.kill)
 	f.HandleFunc("GET /v2/tasks/{id}/logs", f.logs)
 	f.HandleFunc("GET /v2/deployments", f.deployments)
+	f.HandleFunc("GET /v2/deployments/{id}", f.deployment)
 	f.HandleFunc("DELETE /v2/deployments/{id}", f.cancel)
 	f.HandleFunc("GET /v2/queue", f.queue)
+	f.HandleFunc("DELETE /v2/queue/{id}/delay", f.retry)
 	f.HandleFunc("GET /v2/info", f.info)
 	return f
 }
@@ -222,6 +224,29 @@ func (f *fake) deployments(w http.ResponseWriter, r *http.Request) {
 	}
 	answer(w, 200, out)
 	f.going = nil
+}
+
+// deployment knows one that has failed: d-over.
+func (f *fake) deployment(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("id") != "d-over" {
+		answer(w, 404, map[string]any{"message": "DeploymentPlan " + r.PathValue("id") + " does not exist"})
+		return
+	}
+	answer(w, 200, api.Deployment{
+		ID: "d-over", Version: f.clock, AffectedApps: []string{"/web"}, CurrentStep: 1, TotalSteps: 1,
+		Steps: []api.DeploymentStep{{Actions: []api.DeploymentAction{{Action: api.ActionRestart, App: "/web"}}}},
+		State: api.DeploymentFailed, Reason: "not done within 1m0s", UndoneBy: "d-back", StartedAt: f.clock,
+		FinishedAt: f.clock + 60_000, Gates: []api.Gate{{Gate: api.GateStart, Passed: 3, AverageMillis: 12.4, LongestMillis: 20}},
+	})
+}
+
+// retry knows that /stuck waits.
+func (f *fake) retry(w http.ResponseWriter, r *http.Request) {
+	if r.PathValue("id") != "stuck" {
+		answer(w, 404, map[string]any{"message": "App '/" + r.PathValue("id") + "' is not in the queue"})
+		return
+	}
+	w.WriteHeader(204)
 }
 
 func (f *fake) cancel(w http.ResponseWriter, r *http.Request) {

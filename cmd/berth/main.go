@@ -28,7 +28,7 @@ func newRoot() *cobra.Command {
 		addRemoteFlags(c.PersistentFlags())
 	}
 	cmd := group("berth", "deploy apps and make them reachable", remote...)
-	cmd.AddCommand(newExplain(), newVersion(), dev.Command(), demo.Command(), hello.Command())
+	cmd.AddCommand(newVIP(), newExplain(), newVersion(), dev.Command(), demo.Command(), hello.Command())
 	cmd.Long = rootHelp
 	cmd.Example = `  berth dev                              everything on this machine, in one process
   berth app add examples/process/test6.json --wait

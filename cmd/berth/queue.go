@@ -28,6 +28,7 @@ func newQueue() *cobra.Command {
 		}),
 	}
 	addOutputFlag(cmd)
+	cmd.AddCommand(newQueueRetry())
 	return cmd
 }
 

@@ -25,6 +25,9 @@ func addRemoteFlags(f *pflag.FlagSet) {
 	f.String("password", "", "its password; better in $BERTH_PASSWORD")
 	f.String("token", "", "bearer token; better in $BERTH_TOKEN")
 	f.String("ca-file", "", "PEM file of authorities to trust instead of the system's")
+	f.String("token-file", "", "file whose first line is a bearer token")
+	f.String("cert-file", "", "PEM file of a certificate to show the server")
+	f.String("key-file", "", "PEM file of its key; the certificate's file by default")
 	f.Bool("insecure", false, "do not verify the server's certificate")
 }
 
@@ -72,6 +75,9 @@ func remoteOptions(f *pflag.FlagSet) client.Options {
 	opt.Password, _ = f.GetString("password")
 	opt.Token, _ = f.GetString("token")
 	opt.CAFile, _ = f.GetString("ca-file")
+	opt.TokenFile, _ = f.GetString("token-file")
+	opt.CertFile, _ = f.GetString("cert-file")
+	opt.KeyFile, _ = f.GetString("key-file")
 	opt.Insecure, _ = f.GetBool("insecure")
 	return opt
 }

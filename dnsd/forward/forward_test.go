@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"berth/dnsd/server"
+	"berth/internal/porttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -52,13 +53,13 @@ func (r *resolver) serve(w dns.ResponseWriter, m *dns.Msg, tcp bool) {
 func newResolver(t *testing.T, answer func(*dns.Msg, bool) *dns.Msg) *resolver {
 	t.Helper()
 	r := &resolver{answer: answer}
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	pc, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", porttest.Free(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, err := net.Listen("tcp", pc.LocalAddr().String())
 	if err != nil {
-		t.Skip("the port is taken by TCP: ", err)
+		t.Fatal(err)
 	}
 	r.addr = pc.LocalAddr().(*net.UDPAddr).AddrPort()
 	for tcp, s := range map[bool]*dns.Server{false: {PacketConn: pc}, true: {Listener: l}} {
@@ -185,7 +186,7 @@ func TestExpiredAnswersServeInNeed(t *testing.T) {
 	}
 	up.set(silent)
 	k := key{name: "a.example.", typ: dns.TypeA, class: dns.ClassINET}
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(30 * time.Second); ; {
 		if m, _ := f.cache.get(k, time.Now()); m == nil {
 			break
 		}

@@ -88,8 +88,12 @@ func New(o Options) http.Handler {
 func (h *handler) loaded(f func(http.ResponseWriter, *http.Request, *zone.Zone)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		z := h.o.Daemon.Zone()
-		if z == nil || !h.o.Daemon.Status().Loaded {
+		switch st := h.o.Daemon.Status(); {
+		case z == nil || !st.Loaded:
 			writeError(w, http.StatusServiceUnavailable, "no apps have been read yet")
+			return
+		case st.Expired:
+			writeError(w, http.StatusServiceUnavailable, "the source has not answered for too long")
 			return
 		}
 		f(w, r, z)
@@ -102,14 +106,15 @@ func (h *handler) version(w http.ResponseWriter, _ *http.Request) {
 
 func (h *handler) config(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, h.o.Config) }
 
-// ready is 200 once the zone is there, also when it is stale: old answers are better than none, and whoever asks is told.
+// ready is 200 once the zone is there, also when it is stale: old answers are better than none, and whoever asks is told. It
+// is 503 again when what is known has expired, as then there are no answers.
 func (h *handler) ready(w http.ResponseWriter, _ *http.Request) {
 	st := h.o.Daemon.Status()
 	code := 200
-	if !st.Loaded {
+	if !st.Loaded || st.Expired {
 		code = http.StatusServiceUnavailable
 	}
-	writeJSON(w, code, map[string]any{"ready": st.Loaded, "stale": st.Stale, "serial": st.Serial, "time": st.Time, "source": st.Source})
+	writeJSON(w, code, map[string]any{"ready": code == 200, "stale": st.Stale, "expired": st.Expired, "serial": st.Serial, "time": st.Time, "source": st.Source})
 }
 
 func (h *handler) problems() []zone.Problem {

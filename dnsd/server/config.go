@@ -30,18 +30,21 @@ type Config struct {
 
 	Rewrites []Rewrite
 
-	Forwards    int           // queries that wait for an upstream at a time
-	Connections int           // TCP connections at a time
-	PerClient   int           // of these, from one address
-	Pipeline    int           // queries of one connection that are answered at a time
-	IdleTimeout time.Duration // of a TCP connection
+	Forwards     int           // queries that wait for an upstream at a time
+	Connections  int           // TCP connections at a time
+	PerClient    int           // of these, from one address
+	Pipeline     int           // queries of one connection that are answered at a time
+	Transfers    int           // zone transfers at a time
+	IdleTimeout  time.Duration // of a TCP connection; a fifth of it while more than half of Connections are open
+	WriteTimeout time.Duration // how long a TCP client may take to accept one message
 }
 
 // DefaultConfig returns the values of a server that was told nothing.
 func DefaultConfig() Config {
 	return Config{
 		MaxUDPSize: 1232, Order: OrderRandom, Recursion: true, Recursive: PrivateNetworks(), Transfer: Loopback(),
-		Forwards: 4096, Connections: 1024, PerClient: 256, Pipeline: 64, IdleTimeout: 15 * time.Second,
+		Forwards: 4096, Connections: 1024, PerClient: 256, Pipeline: 64, Transfers: 8, IdleTimeout: 15 * time.Second,
+		WriteTimeout: 10 * time.Second,
 	}
 }
 
@@ -61,7 +64,7 @@ func (c *Config) Validate() error {
 		n    int
 	}{
 		{"waiting queries", c.Forwards}, {"connections", c.Connections}, {"connections of a client", c.PerClient},
-		{"queries of a connection", c.Pipeline},
+		{"queries of a connection", c.Pipeline}, {"transfers", c.Transfers},
 	} {
 		if v.n < 1 || v.n > 1<<20 {
 			return fmt.Errorf("%s %d: expected 1 to %d", v.name, v.n, 1<<20)
@@ -72,6 +75,9 @@ func (c *Config) Validate() error {
 	}
 	if c.IdleTimeout < time.Second {
 		return fmt.Errorf("idle timeout %s: expected at least 1s", c.IdleTimeout)
+	}
+	if c.WriteTimeout <= 0 {
+		return fmt.Errorf("write timeout %s: expected more than 0", c.WriteTimeout)
 	}
 	return nil
 }

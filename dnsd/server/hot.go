@@ -16,10 +16,11 @@ const (
 
 // view is what a query is answered from: one generation, and what holds for it.
 type view struct {
-	zone   *zone.Zone
-	loaded bool // apps have been read: what is not in the zone does not exist
-	stale  bool // the source has been silent for too long
-	config *Config
+	zone    *zone.Zone
+	loaded  bool // apps have been read: what is not in the zone does not exist
+	stale   bool // the source has been silent for too long
+	expired bool // and for so long that nothing is answered any more; not loaded then
+	config  *Config
 }
 
 // maxStaleTTL is the longest TTL in seconds of an answer that may be out of date (dns.md section 10).
@@ -46,7 +47,7 @@ func (v *view) hot(q *question, p, out []byte, tcp bool, r *rnd) int {
 	}
 	switch res.Answer {
 	case zone.Success:
-		if v.stale && (res.Set.TTL > maxStaleTTL || q.typ == zone.TypeSRV) || !w.start(p, 0) || !w.answer(res.Set, r) {
+		if !w.start(p, 0) || !w.answer(res.Set, r) {
 			return 0
 		}
 	case zone.NoData, zone.NXDomain:
@@ -54,7 +55,7 @@ func (v *view) hot(q *question, p, out []byte, tcp bool, r *rnd) int {
 		if res.Answer == zone.NXDomain {
 			rcode = 3
 		}
-		if res.Apex == nil || v.stale || v.config.StripWildcards || v.config.rewrites(q.name()) || !w.start(p, rcode) || !w.authority(res.Apex) {
+		if res.Apex == nil || v.config.StripWildcards || v.config.rewrites(q.name()) || !w.start(p, rcode) || !w.authority(res.Apex) {
 			return 0
 		}
 	default:
@@ -90,22 +91,27 @@ func (w *reply) start(p []byte, rcode byte) bool {
 
 func (w *reply) count(at int, n int) { binary.BigEndian.PutUint16(w.out[at:], uint16(n)) }
 
-// answer copies the records of a set, and for SRV the addresses of their targets. It reports whether the answer fits.
+// sizeOf is the size of a record of a type whose records all have the same, else 0.
+func sizeOf(typ uint16) int {
+	switch typ {
+	case zone.TypeA:
+		return zone.AddrSize4
+	case zone.TypeAAAA:
+		return zone.AddrSize6
+	}
+	return 0
+}
+
+// answer copies the records of a set, and for SRV the addresses of their targets. It reports whether there is an answer.
 func (w *reply) answer(set *zone.RRset, r *rnd) bool {
 	wire := set.Wire()
 	if w.n+len(wire) > w.limit {
-		return false
+		return w.part(set, r)
 	}
 	n := len(set.Records)
 	at := w.n
 	w.count(6, n)
-	size := 0
-	switch set.Type {
-	case zone.TypeA:
-		size = zone.AddrSize4
-	case zone.TypeAAAA:
-		size = zone.AddrSize6
-	}
+	size := sizeOf(set.Type)
 	switch {
 	case n == 1 || w.view.config.Order == OrderFixed:
 		w.n += copy(w.out[at:], wire)
@@ -121,6 +127,38 @@ func (w *reply) answer(set *zone.RRset, r *rnd) bool {
 		w.n += copy(w.out[w.n:], wire[cut:])
 		w.n += copy(w.out[w.n:], wire[:cut])
 		w.targets(set, at, first, r)
+	}
+	return true
+}
+
+// part copies as many records of a set as fit, from one chosen by the order on, with the sign that there are more. Of a large
+// set every answer has others, and it costs what it has.
+func (w *reply) part(set *zone.RRset, r *rnd) bool {
+	wire, at, n := set.Wire(), w.n, 0
+	size := sizeOf(set.Type)
+	first := w.view.config.first(len(set.Records), r)
+	from := first * size
+	if size == 0 {
+		from = srvOffset(wire, first)
+	}
+	for n < len(set.Records) {
+		if from == len(wire) {
+			from = 0
+		}
+		one := 12 + int(binary.BigEndian.Uint16(wire[from+10:]))
+		if w.n+one > w.limit {
+			break
+		}
+		w.n += copy(w.out[w.n:], wire[from:from+one])
+		from += one
+		n++
+	}
+	w.count(6, n)
+	if !w.view.config.NoTruncateBit {
+		w.out[2] |= bitTC
+	}
+	if size != 0 && w.view.config.Order == OrderRandom {
+		w.view.config.order(w.out[at:w.n], size, r)
 	}
 	return true
 }
@@ -214,6 +252,9 @@ func (v *view) optSize() int {
 
 // finish adds the EDNS record, for which limit left room.
 func (w *reply) finish() int {
+	if w.view.stale {
+		w.capTTLs()
+	}
 	if !w.q.edns {
 		return w.n
 	}
@@ -229,4 +270,13 @@ func (w *reply) finish() int {
 		o[10], o[12], o[14], o[16] = 6, optionEDE, 2, edeStale
 	}
 	return w.n + len(o)
+}
+
+// capTTLs shortens the TTLs of an answer that may be out of date. Every record here has a pointer as its owner.
+func (w *reply) capTTLs() {
+	for at := w.q.end; at < w.n; at += 12 + int(binary.BigEndian.Uint16(w.out[at+10:])) {
+		if ttl := w.out[at+6 : at+10]; binary.BigEndian.Uint32(ttl) > maxStaleTTL {
+			binary.BigEndian.PutUint32(ttl, maxStaleTTL)
+		}
+	}
 }

@@ -32,7 +32,11 @@ func (q *query) local() (m *dns.Msg, outside string) {
 		switch {
 		case !q.view.loaded:
 			m.Authoritative, m.Rcode = false, dns.RcodeServerFailure
-			q.explain(m, dns.ExtendedErrorCodeNotReady, "no apps have been read yet")
+			why := "no apps have been read yet"
+			if q.view.expired {
+				why = "the source of these records has not answered for too long"
+			}
+			q.explain(m, dns.ExtendedErrorCodeNotReady, why)
 			return m, ""
 		case res.Answer == zone.Alias && typ != dns.TypeANY && hop < maxAliases:
 			m.Answer = append(m.Answer, q.records(name, res.Set)...)
@@ -88,8 +92,9 @@ func (q *query) records(name string, set *zone.RRset) []dns.RR {
 	r := rnd{state: uint64(q.m.Id)<<32 | 0x9E3779B9}
 	r.next()
 	first := q.view.config.first(len(set.Records), &r)
-	out := make([]dns.RR, 0, len(set.Records))
-	for i := range set.Records {
+	n := min(len(set.Records), q.limit()/zone.AddrSize4+1) // more would be cut off again: no record is smaller
+	out := make([]dns.RR, 0, n)
+	for i := range n {
 		out = append(out, q.rr(owner, set, &set.Records[(first+i)%len(set.Records)]))
 	}
 	return out
@@ -130,7 +135,7 @@ func (q *query) ttl(ttl uint32) uint32 {
 
 // additional gives at most one address of each family for each distinct target.
 func (q *query) additional(m *dns.Msg, set *zone.RRset) {
-	if set.Type != zone.TypeSRV && set.Type != zone.TypeNS {
+	if set.Type != zone.TypeSRV && set.Type != zone.TypeNS || len(m.Answer) < len(set.Records) {
 		return
 	}
 	seen := map[string]bool{}

@@ -85,6 +85,12 @@ func TestHotEqualsSlow(t *testing.T) {
 			t.Fatal(diff)
 		}
 		a.Extra, b.Extra = nil, nil
+		if a.Truncated && b.Truncated { // one may get one more in than the other
+			if !tcp && len(fast) > min(max(minUDP, int(ednsSize(m))), c.MaxUDPSize) || len(a.Answer) < len(b.Answer)-1 || !subset(a.Answer, whole(t, s, m)) {
+				t.Fatalf("%d bytes, %d records; the slow way has %d", len(fast), len(a.Answer), len(b.Answer))
+			}
+			return
+		}
 		if diff := cmp.Diff(flat(b), flat(a)); diff != "" {
 			t.Fatal(diff)
 		}
@@ -92,6 +98,40 @@ func TestHotEqualsSlow(t *testing.T) {
 	if hot < 20 {
 		t.Errorf("only %d questions went the fast way", hot)
 	}
+}
+
+func ednsSize(m *dns.Msg) uint16 {
+	if opt := m.IsEdns0(); opt != nil {
+		return opt.UDPSize()
+	}
+	return 0
+}
+
+// whole is all records of an answer.
+func whole(t *rapid.T, s *Server, m *dns.Msg) []dns.RR {
+	p, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := new(dns.Msg)
+	if err := in.Unpack(bySlow(s, p, true)); err != nil || in.Truncated {
+		t.Fatal(err, in)
+	}
+	return in.Answer
+}
+
+func subset(part, all []dns.RR) bool {
+	seen := map[string]bool{}
+	for _, rr := range all {
+		seen[rr.String()] = true
+	}
+	for _, rr := range part {
+		if !seen[rr.String()] {
+			return false
+		}
+		delete(seen, rr.String())
+	}
+	return true
 }
 
 // Whatever comes, there is no panic, and whatever is a query gets a reply that can be read.

@@ -23,6 +23,9 @@ const (
 // minUDP is what every client can take, in bytes (RFC 1035 section 2.3.4).
 const minUDP = 512
 
+// maxName is how long a name is in text without the trailing dot, in bytes: as sent it has two more (RFC 1035 section 2.3.4).
+const maxName = 253
+
 // question is a query of the plain kind: one question of class IN, at most an EDNS record of version 0 behind it.
 type question struct {
 	end   int // of the question section in the packet
@@ -71,7 +74,7 @@ func (q *question) parseName(p []byte) int {
 		if length == 0 {
 			break
 		}
-		if length > 63 || at+length > len(p) || n+length+1 > 254 {
+		if length > 63 || at+length > len(p) || n > 0 && n+1+length > maxName {
 			return 0
 		}
 		if n > 0 {

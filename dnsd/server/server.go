@@ -34,6 +34,7 @@ type Server struct {
 	limit   *limiter
 	view    atomic.Pointer[view]
 	waiting chan struct{} // a token for each query that waits for an upstream
+	moving  chan struct{} // a token for each transfer under way
 
 	open   atomic.Int64 // TCP connections
 	errors atomic.Uint64
@@ -54,7 +55,7 @@ func New(c Config, empty *zone.Zone, f Forwarder, log *slog.Logger) (*Server, er
 	}
 	s := &Server{
 		config: c, forward: f, log: log, limit: newLimiter(c.RateLimit), waiting: make(chan struct{}, c.Forwards),
-		clients: map[netip.Addr]int{},
+		moving: make(chan struct{}, c.Transfers), clients: map[netip.Addr]int{},
 	}
 	s.view.Store(&view{zone: empty, config: &s.config})
 	return s, nil
@@ -63,6 +64,11 @@ func New(c Config, empty *zone.Zone, f Forwarder, log *slog.Logger) (*Server, er
 // Set makes z what queries are answered from. stale says that its source has been silent for too long.
 func (s *Server) Set(z *zone.Zone, stale bool) {
 	s.view.Store(&view{zone: z, loaded: true, stale: stale, config: &s.config})
+}
+
+// Expire makes names of ours SERVFAIL until the next Set: what is known of them is too old to be of use.
+func (s *Server) Expire() {
+	s.view.Store(&view{zone: s.view.Load().zone, expired: true, config: &s.config})
 }
 
 // Zone returns what queries are answered from, and whether it was set.

@@ -14,9 +14,6 @@ import (
 	"time"
 )
 
-// writeTimeout is how long a client may take to accept one answer.
-const writeTimeout = 10 * time.Second
-
 // serveTCP accepts connections until the listener is closed, and waits for them to end.
 func (s *Server) serveTCP(ctx context.Context, l *net.TCPListener) {
 	var conns sync.WaitGroup
@@ -67,6 +64,14 @@ func (s *Server) leave(from netip.Addr) {
 	}
 }
 
+// idle is how long a connection may be of no use: less as they become scarce (RFC 7766 section 6.2.3).
+func (s *Server) idle() time.Duration {
+	if s.open.Load() > int64(s.config.Connections/2) {
+		return s.config.IdleTimeout / 5
+	}
+	return s.config.IdleTimeout
+}
+
 // tcpConn is one connection. Queries are read one after the other and answered in whatever order the answers come (RFC
 // 7766 section 6.2.1.1).
 type tcpConn struct {
@@ -112,7 +117,7 @@ func (c *tcpConn) run(ctx context.Context) {
 
 // read returns the next query. A client may be idle, but once it begins a query it has to finish it in the same time.
 func (c *tcpConn) read(ctx context.Context, r *bufio.Reader) ([]byte, error) {
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.s.config.IdleTimeout)); err != nil {
+	if err := c.conn.SetReadDeadline(time.Now().Add(c.s.idle())); err != nil {
 		return nil, err
 	}
 	if ctx.Err() != nil {
@@ -177,7 +182,7 @@ func (c *tcpConn) write(b []byte) error {
 	c.t.answered(b[2:])
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := c.conn.SetWriteDeadline(time.Now().Add(c.s.config.WriteTimeout)); err != nil {
 		return err
 	}
 	_, err := c.conn.Write(b)

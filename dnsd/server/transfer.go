@@ -61,6 +61,13 @@ func (c *tcpConn) transfer(q *query) bool {
 	if apex == nil || q.m.Question[0].Qclass != dns.ClassINET || !allowed(q.view.config.Transfer, c.from) {
 		return c.write(append([]byte{0, 0}, q.refuse(c.s, edeProhibited)...)) == nil
 	}
+	select {
+	case c.s.moving <- struct{}{}:
+		defer func() { <-c.s.moving }()
+	default:
+		c.t.shed.Add(1)
+		return c.write(append([]byte{0, 0}, q.pack(q.empty(dns.RcodeServerFailure))...)) == nil
+	}
 	c.t.transfers.Add(1)
 	soa := q.soa(apex, apex.TTL)
 	t := transferring{c: c, q: q}

@@ -47,6 +47,7 @@ type contribution struct {
 	kept     map[string][]netip.Addr
 	problems []string
 	unusable []string
+	moved    bool // an agent of its tasks has another address than when this was made
 
 	groups []group         // made when needed, dropped at the end of the update
 	self   []*contribution // itself; or, where several share a name, those, and nothing else is set
@@ -99,6 +100,14 @@ func (b *Builder) SetVIPs(vips map[string][]netip.Addr) {
 	b.replace(b.vips)
 }
 
+// Rehost says that hosts have other addresses than before; the next Update makes what depends on them anew.
+func (b *Builder) Rehost(hosts ...string) {
+	for _, c := range b.apps {
+		c.moved = c.moved || slices.ContainsFunc(c.hosts, func(h string) bool { return slices.Contains(hosts, h) })
+	}
+	b.again = true
+}
+
 // Update returns the zone of apps. Apps whose pointer is the one of the last call are taken to be unchanged. The serial
 // of a zone that differs from the last one is now (Unix seconds), or one more than the last where that is larger; when
 // nothing differs, the last zone itself is returned.
@@ -121,7 +130,7 @@ func (b *Builder) changed(apps []*api.AppInfo) []*contribution {
 	var out []*contribution
 	for _, a := range apps {
 		old := b.apps[a.ID]
-		if old != nil && old.info == a {
+		if old != nil && old.info == a && !old.moved {
 			continue
 		}
 		c := newContribution(a.ID, a)

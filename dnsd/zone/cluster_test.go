@@ -238,13 +238,41 @@ func TestVirtualAddresses(t *testing.T) {
 }
 
 func TestReservedNamesAreReported(t *testing.T) {
-	a := hostApp("/web", 1)
-	a.Labels = map[string]string{LabelNames: "leader"}
-	b := NewBuilder(options(t))
-	b.SetInfra(Infra{Leader: "10.9.0.2:8080"})
-	b.Update([]*api.AppInfo{a}, 1)
-	if p := b.Problems(); len(p) != 1 || p[0].Name != "leader.mesos" || p[0].Reason != reasonReserved {
+	o := options(t)
+	o.Framework = "agent"
+	b := NewBuilder(o)
+	b.Update([]*api.AppInfo{hostApp("/10-0-0-1", 1)}, 1)
+	if p := b.Problems(); len(p) != 1 || p[0].Name != "10-0-0-1.agent.mesos" || p[0].Reason != reasonReserved {
 		t.Errorf("%+v", p)
+	}
+}
+
+// No app may add itself to the answers of another, or of the cluster.
+func TestFurtherNamesAreNobodyElses(t *testing.T) {
+	victim := hostApp("/victim", 1)
+	for name, ok := range map[string]bool{
+		"shop": true, "www.shop": true, "masterpiece": true, "my.marathon": false, "leaders": true,
+		"victim.marathon": false, "x.victim.marathon": false, "marathon": false, "leader": false, "x.leader": false, "master": false,
+		"master0": false, "master12": false, "x.slave": false, "10-0-0-1.agent": false, "ns1": false, "_framework._tcp": false,
+		"_leader._tcp": false, "$include": false, "a;b": false, "*": false, "*.shop": false, `a\b`: false, "a b": false,
+	} {
+		a := hostApp("/thief", 1)
+		a.Tasks[0].Host = "10.6.6.6"
+		a.Labels = map[string]string{LabelNames: "harmless," + name}
+		b := NewBuilder(options(t))
+		b.SetInfra(Infra{Leader: "10.9.0.2:8080", Masters: []string{"10.9.0.2:8080"}, Own: []netip.Addr{ip("10.9.0.3")}})
+		z := b.Update([]*api.AppInfo{a, victim}, 1)
+		r := z.Lookup(name+".mesos", TypeA)
+		leads := r.Set != nil && slices.ContainsFunc(r.Set.Records, func(r Record) bool { return r.Addr == ip("10.6.6.6") })
+		if leads != ok {
+			t.Errorf("%s: leads to the app that says so: %v", name, leads)
+		}
+		if p := b.Problems(); (len(p) == 0) != ok {
+			t.Errorf("%s: problems %+v", name, p)
+		}
+		if z.Lookup("harmless.mesos", TypeA).Answer == Success != ok {
+			t.Errorf("%s: the label has effect in part", name)
+		}
 	}
 }
 
@@ -295,4 +323,41 @@ func FuzzAppID(f *testing.F) {
 			}
 		}
 	})
+}
+
+// An agent that is listed by name is found later than its tasks, or moves: what depends on it follows, and nothing else.
+func TestAgentGetsAnotherAddress(t *testing.T) {
+	addrs := map[string]string{}
+	o := options(t)
+	o.Resolve = func(host string) []netip.Addr {
+		if a := addrs[host]; a != "" {
+			return []netip.Addr{netip.MustParseAddr(a)}
+		}
+		return nil
+	}
+	b := NewBuilder(o)
+	b.SetInfra(Infra{Leader: "boss:8080"})
+	web, db := hostApp("/web", 1000), hostApp("/db", 1000)
+	web.Tasks[0].Host = "node1"
+	apps := []*api.AppInfo{db, web}
+	z := b.Update(apps, 1)
+	if r := z.Lookup("web.marathon.mesos", TypeA); r.Answer == Success {
+		t.Fatalf("found %v", r.Set)
+	}
+	for i, ip := range []string{"10.1.1.1", "10.1.1.2"} {
+		addrs["node1"], addrs["boss"] = ip, ip
+		if again := b.Update(apps, 2); again != z {
+			t.Fatal("a zone that nobody asked for")
+		}
+		b.Rehost("boss", "node1")
+		z = b.Update(apps, uint32(10+i))
+		for _, name := range []string{"web.marathon.mesos", "web.marathon.slave.mesos", "node1.agent.mesos", "leader.mesos"} {
+			if r := z.Lookup(name, TypeA); r.Answer != Success || len(r.Set.Records) != 1 || r.Set.Records[0].Addr.String() != ip {
+				t.Errorf("%s: %+v, want %s", name, r.Set, ip)
+			}
+		}
+	}
+	if r := z.Lookup("db.marathon.mesos", TypeA); r.Set.Records[0].Addr.String() != "10.0.0.1" {
+		t.Errorf("db: %+v", r.Set)
+	}
 }

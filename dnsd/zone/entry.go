@@ -43,7 +43,7 @@ type service struct {
 
 // app collects what a contributes.
 func (w *writer) app(a *api.AppInfo, kept map[string][]netip.Addr) (problems []string) {
-	over, problems := overridesOf(a)
+	over, problems := overridesOf(a, w.o)
 	if over.off {
 		return problems
 	}

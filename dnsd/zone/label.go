@@ -101,8 +101,8 @@ func agentTail(id string) string {
 	return Label(id[strings.LastIndexByte(id, '-')+1:], RFC1123)
 }
 
-// encodable reports whether name can be sent: every label has 1 to 63 bytes of printable ASCII, and the name is not too
-// long.
+// encodable reports whether name can be sent, and be printed as it is: every label has 1 to 63 bytes of printable ASCII that
+// mean nothing in a master file (RFC 1035 section 5.1), nor in a secondary (an asterisk, RFC 4592); and the name is not too long.
 func encodable(name string) bool {
 	if len(name) > maxName {
 		return false
@@ -116,7 +116,7 @@ func encodable(name string) bool {
 		case c == '.':
 			label = 0
 			continue
-		case c <= ' ' || c > '~' || c == '\\' || c == '"':
+		case c <= ' ' || c > '~' || strings.IndexByte(`\"();@$*`, c) >= 0:
 			return false
 		}
 		if label++; label > maxLabel {

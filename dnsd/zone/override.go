@@ -32,7 +32,7 @@ type overrides struct {
 }
 
 // overridesOf reads the labels; one that is wrong is reported and has no effect.
-func overridesOf(a *api.AppInfo) (v overrides, problems []string) {
+func overridesOf(a *api.AppInfo, o *Options) (v overrides, problems []string) {
 	wrong := func(label, want string) {
 		problems = append(problems, fmt.Sprintf("label %s=%.100q: expected %s", label, a.Labels[label], want))
 	}
@@ -62,22 +62,36 @@ func overridesOf(a *api.AppInfo) (v overrides, problems []string) {
 		}
 	}
 	if s, ok := a.Labels[LabelNames]; ok {
-		if v.aliases = aliases(s); v.aliases == nil {
-			wrong(LabelNames, "up to 16 names, comma-separated")
+		if v.aliases = aliases(s, o); v.aliases == nil {
+			wrong(LabelNames, "up to 16 names, comma-separated, none of them the cluster's or below "+o.Framework)
 		}
 	}
 	return v, problems
 }
 
 // aliases returns nil if any name is unusable.
-func aliases(s string) []string {
+func aliases(s string, o *Options) []string {
 	var out []string
 	for _, name := range strings.Split(s, ",") {
 		name = strings.ToLower(strings.Trim(name, " ."))
-		if !encodable(name) || len(out) == maxAliases {
+		if !encodable(name) || len(out) == maxAliases || reserved(name, o) {
 			return nil
 		}
 		out = append(out, name)
 	}
 	return out
+}
+
+// reserved reports whether a name below the domain is one that other apps or the cluster get by rule: no app may add itself to
+// those.
+func reserved(name string, o *Options) bool {
+	top := name[strings.LastIndexByte(name, '.')+1:]
+	switch {
+	case below(name, o.Framework) || below(o.Framework, name) || name+"."+o.Domain == o.SOA.Mname:
+		return true
+	case slices.Contains([]string{"slave", "agent", "leader", "_tcp", "_udp"}, top):
+		return true
+	}
+	number, master := strings.CutPrefix(top, "master")
+	return master && strings.Trim(number, "0123456789") == ""
 }

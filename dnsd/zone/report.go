@@ -15,7 +15,7 @@ type Problem struct {
 
 const (
 	reasonUnusable = "name cannot be sent: a label is empty or longer than 63 bytes, the name is longer than 253 bytes, or it " +
-		"has a character that is not printable"
+		"has a character that no master file has as it is"
 	reasonShared   = "several apps have this name; their records are merged"
 	reasonReserved = "an app has a name of the cluster itself; their records are merged"
 )

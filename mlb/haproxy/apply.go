@@ -59,7 +59,7 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 		return Result{Rung: plan.Reload, Reasons: []string{"haproxy starts"}}, err
 	}
 	if h.current == hash {
-		return Result{Rung: plan.None, Pending: h.good.hash != hash}, nil
+		return Result{Rung: plan.None}, nil
 	}
 	if h.current == "" && c.Plan.Rung != plan.Reload { // a plan is only worth what is known of its starting point
 		c.Plan = plan.Plan{Rung: plan.Reload, Reasons: []string{"what haproxy does is not known for sure"}}
@@ -211,11 +211,13 @@ func (h *HAProxy) Persist(ctx context.Context, out render.Output, want *Sections
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.running || h.current != hash || h.good.hash == hash {
+	if !h.running || h.current != hash {
 		return nil
 	}
-	if err := h.put(state{out, hash}); err != nil {
-		return err
+	if h.good.hash != hash {
+		if err := h.put(state{out, hash}); err != nil {
+			return err
+		}
 	}
 	info, err := h.sock.info(ctx)
 	if err != nil {

@@ -24,15 +24,25 @@ func decodeStrict(data []byte, into any) (*decoder, *node, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	d := decodeNode(&root, into)
+	d.warnRepeated(repeated)
+	return d, &root, nil
+}
+
+// decodeNode decodes what was read already; paths begin at n.
+func decodeNode(n *node, into any) *decoder {
 	d := &decoder{}
-	for _, name := range repeated {
+	if n.kind == kindNull {
+		d.wrongType("/", "a value", n)
+	}
+	d.value(n, reflect.ValueOf(into).Elem(), "/")
+	return d
+}
+
+func (d *decoder) warnRepeated(names []string) {
+	for _, name := range names {
 		d.notes.warn("field %s is given twice in one object, the last one counts", printable(name))
 	}
-	if root.kind == kindNull {
-		d.wrongType("/", "a value", &root)
-	}
-	d.value(&root, reflect.ValueOf(into).Elem(), "/")
-	return d, &root, nil
 }
 
 // decoder fills Go values from nodes and collects what does not fit.

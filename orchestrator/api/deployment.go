@@ -29,6 +29,46 @@ type Deployment struct {
 	CurrentActions []DeploymentAction `json:"currentActions"`
 	CurrentStep    int                `json:"currentStep"` // from 1; 0 before the first
 	TotalSteps     int                `json:"totalSteps"`
+
+	// What follows is Berth's own.
+
+	State      string    `json:"state,omitempty"` // one of the Deployment… constants
+	StartedAt  Timestamp `json:"startedAt,omitzero"`
+	FinishedAt Timestamp `json:"finishedAt,omitzero"`
+	Deadline   Timestamp `json:"deadline,omitzero"`   // when it counts as failed
+	Reason     string    `json:"reason,omitempty"`    // why it failed
+	UndoneBy   string    `json:"undoneBy,omitempty"`  // the deployment that takes it back
+	Gates      []Gate    `json:"gates,omitzero"`      // how long each gate took
+	WaitingFor []string  `json:"waitingFor,omitzero"` // sentences: what it waits for now
+}
+
+// States of a deployment.
+const (
+	DeploymentRunning   = "running"
+	DeploymentSucceeded = "succeeded"
+	DeploymentFailed    = "failed" // cancelled, overridden, or past its deadline
+)
+
+// The gates of a deployment in the order in which tasks go through them: the first three hold up a new task, the others
+// an old one.
+const (
+	GateStart        = "start"        // launched, until it runs
+	GateHealthy      = "healthy"      // running, until it is healthy and ready
+	GateRouted       = "routed"       // healthy, until every balancer has it
+	GateAcknowledged = "acknowledged" // to be stopped, until every follower sends it nothing new
+	GateSessions     = "sessions"     // acknowledged, until its last session has ended
+	GateStop         = "stop"         // SIGTERM, until it is gone
+)
+
+// Gate says how long a deployment's tasks took to pass one of its gates, as measured by the orchestrator since it was
+// started.
+type Gate struct {
+	Gate          string  `json:"gate"`
+	Passed        int     `json:"passed"`   // tasks
+	TimedOut      int     `json:"timedOut"` // of those, by the end of the drain time instead of an answer
+	Waiting       int     `json:"waiting"`  // tasks before it now
+	AverageMillis float64 `json:"averageMillis"`
+	LongestMillis float64 `json:"longestMillis"`
 }
 
 // DeploymentStep is a set of actions that run side by side.
@@ -38,9 +78,25 @@ type DeploymentStep struct {
 
 // DeploymentAction is what happens to one app.
 type DeploymentAction struct {
-	Action                string   `json:"action"`
-	App                   string   `json:"app"`
-	ReadinessCheckResults []string `json:"readinessCheckResults,omitzero"`
+	Action                string            `json:"action"`
+	App                   string            `json:"app"`
+	ReadinessCheckResults []ReadinessResult `json:"readinessCheckResults,omitzero"`
+}
+
+// ReadinessResult is what a task's readiness check last said (section 11.3).
+type ReadinessResult struct {
+	Name         string             `json:"name"`
+	TaskID       string             `json:"taskId"`
+	Ready        bool               `json:"ready"`
+	LastResponse *ReadinessResponse `json:"lastResponse,omitempty"` // only with preserveLastResponse
+}
+
+// ReadinessResponse is a task's answer to its readiness check. One that could not be had reads as status 504 with the
+// cause as the body.
+type ReadinessResponse struct {
+	Status      int    `json:"status"`
+	ContentType string `json:"contentType"`
+	Body        string `json:"body"`
 }
 
 // QueueEntry says why an app is not at its target (section 8.6).

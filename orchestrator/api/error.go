@@ -16,6 +16,7 @@ const (
 	CodeNotFound    Code = "not_found"   // 404
 	CodeConflict    Code = "conflict"    // 409: the id is taken
 	CodeLocked      Code = "locked"      // 409: a deployment holds the app
+	CodeTooMany     Code = "too_many"    // 403: as many deployments run as are allowed
 	CodeTooLarge    Code = "too_large"   // 413
 	CodeUnavailable Code = "unavailable" // 503
 	CodeInternal    Code = "internal"    // 500

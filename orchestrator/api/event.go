@@ -12,6 +12,7 @@ const (
 	EventFailedHealthCheck     = "failed_health_check_event"
 	EventHealthStatusChanged   = "health_status_changed_event"
 	EventUnhealthyInstanceKill = "unhealthy_instance_kill_event"
+	EventUnknownTerminated     = "unknown_instance_terminated_event"
 	EventGroupChangeSuccess    = "group_change_success"
 	EventGroupChangeFailed     = "group_change_failed"
 	EventDeploymentInfo        = "deployment_info"
@@ -19,6 +20,9 @@ const (
 	EventDeploymentStepFailure = "deployment_step_failure"
 	EventDeploymentSuccess     = "deployment_success"
 	EventDeploymentFailed      = "deployment_failed"
+	EventSchedulerRegistered   = "scheduler_registered_event" // an agent's driver is linked
+	EventSchedulerReregistered = "scheduler_reregistered_event"
+	EventSchedulerDisconnected = "scheduler_disconnected_event"
 	EventStreamAttached        = "event_stream_attached"
 	EventStreamDetached        = "event_stream_detached"
 )

@@ -107,9 +107,20 @@ func validLabel(s string) bool {
 	return true
 }
 
-// group returns the group that an absolute id lies in, "" for the root.
-func group(id string) string {
-	return id[:max(strings.LastIndexByte(id, '/'), 0)]
+// Parent returns the id of the group that an absolute id lies in, "/" for those at the top.
+func Parent(id string) string {
+	if i := strings.LastIndexByte(id, '/'); i > 0 {
+		return id[:i]
+	}
+	return "/"
+}
+
+// Inside reports whether an absolute id lies below the group, at any depth.
+func Inside(id, group string) bool {
+	if group == "/" {
+		return id != "/"
+	}
+	return len(id) > len(group) && id[len(group)] == '/' && strings.HasPrefix(id, group)
 }
 
 // warnAboutName says where a DNS name made of id would not be what one expects.

@@ -8,4 +8,9 @@ const (
 	LabelSingleInstance = "MARATHON_SINGLE_INSTANCE_APP"
 	// LabelDrainSeconds bounds, per app, how long a task that is to be stopped waits for the balancer to let go of it.
 	LabelDrainSeconds = "BERTH_DRAIN_SECONDS"
+	// LabelDeadline bounds, in seconds, how long a deployment that changes the app may take before it counts as failed;
+	// LabelAutoRollback, "true" or "false", says whether it is then undone. Labels, so that any Marathon client can carry
+	// them (marathon-api.md section 15).
+	LabelDeadline     = "DEPLOYMENT_DEADLINE_SECONDS"
+	LabelAutoRollback = "DEPLOYMENT_AUTO_ROLLBACK"
 )

@@ -36,7 +36,7 @@ func (d *draft) normaliseMembers() {
 		normaliseHealthCheck(&a.HealthChecks[i], ports)
 	}
 	for i, s := range a.Dependencies {
-		a.Dependencies[i] = d.id(item("/dependencies", i), s, group(a.ID))
+		a.Dependencies[i] = d.id(item("/dependencies", i), s, Parent(a.ID))
 	}
 }
 

@@ -51,11 +51,23 @@ func ParseUpdate(data []byte) (*Update, Notes, error) {
 func (u *Update) Given(field string) bool { return u.given[field] }
 
 func readUpdate(data []byte) (*Update, Notes, error) {
-	u := &Update{given: map[string]bool{}}
-	d, root, err := decodeStrict(data, &u.sent)
+	root, repeated, err := parseTree(data)
 	if err != nil {
 		return nil, Notes{}, err
 	}
+	u, notes, err := updateOf(&root, "/")
+	if err != nil {
+		return nil, Notes{}, err
+	}
+	var d decoder
+	d.warnRepeated(repeated)
+	return u, d.notes.and(notes), nil
+}
+
+// updateOf reads an update from a document, or a part of one; base is the group that a relative id belongs to.
+func updateOf(root *node, base string) (*Update, Notes, error) {
+	u := &Update{given: map[string]bool{}}
+	d := decodeNode(root, &u.sent)
 	if d.badType {
 		return nil, Notes{}, d.err()
 	}
@@ -67,15 +79,15 @@ func readUpdate(data []byte) (*Update, Notes, error) {
 	}
 	u.rules = d.problems
 	if u.given["id"] {
-		u.ID = u.rules.givenID(u.sent.ID)
+		u.ID = u.rules.givenID(u.sent.ID, base)
 	}
 	return u, d.notes, nil
 }
 
 // givenID returns the absolute form of an id, or "" with a problem noted.
-func (p *problems) givenID(s string) string {
+func (p *problems) givenID(s, base string) string {
 	var own problems
-	id := own.id("/id", s, "")
+	id := own.id("/id", s, base)
 	if own.empty() {
 		return id
 	}

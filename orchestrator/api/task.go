@@ -111,4 +111,6 @@ type AppInfo struct {
 	TasksUnhealthy  *int            `json:"tasksUnhealthy,omitempty"`
 	Deployments     []DeploymentRef `json:"deployments,omitzero"`
 	LastTaskFailure *TaskFailure    `json:"lastTaskFailure,omitempty"`
+
+	ReadinessCheckResults []ReadinessResult `json:"readinessCheckResults,omitzero"` // of living tasks
 }

@@ -26,6 +26,7 @@ func (d *draft) validate() {
 	d.validateFetch()
 	d.validateDependencies()
 	d.validateSingleInstance()
+	d.validateDeadline()
 	d.validateConstraints()
 	d.validateNetworks()
 	d.validateContainer()

@@ -42,7 +42,7 @@ func New(opt Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	tlsCfg, err := opt.tlsConfig()
+	tlsCfg, err := TLS(opt)
 	if err != nil {
 		return nil, err
 	}

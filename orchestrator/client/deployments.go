@@ -2,7 +2,10 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 
 	"berth/orchestrator/api"
 )
@@ -12,6 +15,28 @@ func (c *Client) Deployments(ctx context.Context) ([]api.Deployment, error) {
 	var v []api.Deployment
 	_, err := c.json(ctx, request{method: http.MethodGet, path: "/v2/deployments"}, &v)
 	return v, err
+}
+
+// Deployment returns a deployment that runs, or one that has ended lately, which only Berth's orchestrator remembers. One
+// that is not known is an error with api.CodeNotFound.
+func (c *Client) Deployment(ctx context.Context, id string) (*api.Deployment, error) {
+	list, err := c.Deployments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(list, func(d api.Deployment) bool { return d.ID == id }); i >= 0 {
+		return &list[i], nil
+	}
+	var d api.Deployment
+	_, err = c.json(ctx, request{method: http.MethodGet, path: "/v2/deployments/" + url.PathEscape(id)}, &d)
+	var no *refused
+	if errors.As(err, &no) && no.status == http.StatusMethodNotAllowed { // Marathon's answer
+		return nil, api.NotFound("DeploymentPlan", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &d, nil
 }
 
 // CancelDeployment rolls a deployment back; the result is the deployment that does so. With Force it only stops, half

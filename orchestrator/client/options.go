@@ -16,8 +16,11 @@ type Options struct {
 	User      string   // basic authentication, over what the URL carries
 	Password  string
 	Token     string // bearer token
+	TokenFile string // file whose first line is the token, over Token; read for each request, so that a new one counts
 	CAFile    string // PEM bundle to verify the server with, instead of the system's
 	Insecure  bool   // do not verify the server
+	CertFile  string // PEM certificate to show the server
+	KeyFile   string // PEM of its key [CertFile]
 	UserAgent string // [berth]
 	// ServiceAccount is the JSON of a DC/OS service account: uid, private_key, login_endpoint (marathon-lb.md section
 	// 2.3). Of User, the URL's own credentials, Token and ServiceAccount the first that is given counts.
@@ -84,9 +87,28 @@ func ParseCredentials(s string) (user, password string, err error) {
 	return user, password, nil
 }
 
-// tlsConfig verifies by default: against the system's roots, or CAFile alone if that is given.
-func (o Options) tlsConfig() (*tls.Config, error) {
+// TLS is the part of o about the connection. It verifies the server unless told otherwise: against the system's roots, or
+// CAFile alone if that is given. The certificate for the server is read anew for each connection, so that a new one counts.
+func TLS(o Options) (*tls.Config, error) {
 	cfg := &tls.Config{InsecureSkipVerify: o.Insecure, MinVersion: tls.VersionTLS12} //nolint:gosec // asked for
+	if o.CertFile != "" {
+		if o.KeyFile == "" {
+			o.KeyFile = o.CertFile
+		}
+		own := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+			if err != nil {
+				return nil, fmt.Errorf("client certificate %s, key %s: %w", o.CertFile, o.KeyFile, err)
+			}
+			return &pair, nil
+		}
+		if _, err := own(nil); err != nil {
+			return nil, err
+		}
+		cfg.GetClientCertificate = own
+	} else if o.KeyFile != "" {
+		return nil, fmt.Errorf("key of a client certificate %s: expected its certificate as well", o.KeyFile)
+	}
 	if o.CAFile == "" {
 		return cfg, nil
 	}

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 )
 
@@ -41,12 +42,7 @@ func reply(status int, body string) http.HandlerFunc {
 
 // deadURL is an address where nobody listens.
 func deadURL(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
+	return fmt.Sprintf("http://127.0.0.1:%d", porttest.Free(t))
 }
 
 func TestReadsPassOverAURLThat(t *testing.T) {

@@ -19,7 +19,9 @@ type Check struct {
 	Readiness *api.ReadinessCheck
 	Address   string // host:port; unused by COMMAND
 	Started   time.Time
-	Prior     *api.HealthResult // what is known already, after a restart
+	// Response is the answer to the last readiness probe; nil before it, and for a health check.
+	Response *api.ReadinessResponse
+	Prior    *api.HealthResult // what is known already, after a restart
 }
 
 // Report is the outcome of one probe.
@@ -236,7 +238,7 @@ func (m *Manager) finish(ctx context.Context, e *entry, err error) (Report, bool
 	}
 	if e.check.Readiness != nil {
 		r.Changed = err == nil
-		return r, err == nil
+		return r, true
 	}
 	now := m.opt.Now()
 	r.Outcome = Count(e.check.Def, e.result, e.check.Started, now, r.Cause)

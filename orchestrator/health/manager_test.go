@@ -239,11 +239,13 @@ func TestReadinessIsAskedUntilItIsThere(t *testing.T) {
 		wait(5 * time.Second)
 		c.set("a", false)
 		wait(time.Minute)
-		if len(c.reports) != 1 || !c.reports[0].Changed {
-			t.Errorf("reports %+v", c.reports)
+		for i, r := range c.reports {
+			if last := i == len(c.reports)-1; r.Changed != last || (r.Cause == "") != last {
+				t.Errorf("report %d of %d: %+v", i, len(c.reports), r)
+			}
 		}
-		if n := len(c.times["a.0"]); n < 3 || n > 5 {
-			t.Errorf("%d probes", n)
+		if n := len(c.times["a.0"]); n < 3 || n > 5 || n != len(c.reports) {
+			t.Errorf("%d probes, %d reports", n, len(c.reports))
 		}
 	})
 }

@@ -42,9 +42,13 @@ func newProber(exec Exec) *prober {
 func (p *prober) probe(ctx context.Context, c *Check) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
+	c.Response = nil
 	err := p.run(ctx, c)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %s", c.timeout())
+		err = fmt.Errorf("no answer within %s", c.timeout())
+	}
+	if c.Readiness != nil && c.Response == nil && err != nil {
+		c.Response = &api.ReadinessResponse{Status: http.StatusGatewayTimeout, ContentType: "text/plain", Body: err.Error()}
 	}
 	return err
 }
@@ -81,13 +85,25 @@ func (p *prober) http(ctx context.Context, c *Check, scheme, path string, ok fun
 	if err != nil {
 		return unwrapURL(err)
 	}
-	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	err = errors.Join(err, resp.Body.Close())
+	if c.Readiness != nil && err == nil {
+		c.Response = &api.ReadinessResponse{
+			Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"),
+			Body: strings.ToValidUTF8(string(body[:min(len(body), maxKept)]), "\uFFFD"),
+		}
+	}
 	if !ok(resp.StatusCode) {
 		return fmt.Errorf("%s://%s%s answered %s", scheme, c.Address, path, resp.Status)
 	}
 	return err
 }
+
+// maxAnswer is how much of a body is read; maxKept how much of an answer to a readiness check is kept, in bytes.
+const (
+	maxAnswer = 64 << 10
+	maxKept   = 4 << 10
+)
 
 // unwrapURL leaves out the method and URL that http.Client puts before each error.
 func unwrapURL(err error) error {

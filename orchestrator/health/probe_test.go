@@ -3,7 +3,7 @@ package health
 import (
 	"context"
 	"errors"
-	"net"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
 )
@@ -23,17 +24,16 @@ func TestProbes(t *testing.T) {
 	web.HandleFunc("/ok", func(http.ResponseWriter, *http.Request) {})
 	web.Handle("/moved", http.RedirectHandler("/bad", http.StatusFound))
 	web.HandleFunc("/bad", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
+	web.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/x-long")
+		_, _ = w.Write([]byte(strings.Repeat("x", 2*maxAnswer)))
+	})
 	web.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	plain, secure := httptest.NewServer(web), httptest.NewTLSServer(web)
 	defer plain.Close()
 	defer secure.Close()
 	at := plain.Listener.Addr().String()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := l.Addr().String()
-	_ = l.Close()
+	closed := fmt.Sprintf("127.0.0.1:%d", porttest.Free(t))
 
 	exec := func(_ context.Context, task, command string) (driver.ExecResult, error) {
 		switch command {
@@ -90,6 +90,22 @@ func TestProbes(t *testing.T) {
 		r.Path = "/ok"
 		if err := p.probe(context.Background(), &Check{Readiness: r, Address: at}); err == nil {
 			t.Error("200 passed")
+		}
+	})
+	t.Run("readiness keeps the answer", func(t *testing.T) {
+		r := &api.ReadinessCheck{Protocol: "HTTP", Path: "/long", TimeoutSeconds: 5, HTTPStatusCodesForReady: []int{200}}
+		c := &Check{Readiness: r, Address: at}
+		if err := p.probe(context.Background(), c); err != nil {
+			t.Error(err)
+		}
+		if a := c.Response; a == nil || a.Status != 200 || a.ContentType != "text/x-long" || len(a.Body) != maxKept ||
+			strings.Trim(a.Body, "x") != "" {
+			t.Errorf("answer %+v", a)
+		}
+		c.Address = closed
+		err := p.probe(context.Background(), c)
+		if a := c.Response; err == nil || a == nil || a.Status != 504 || a.Body != err.Error() {
+			t.Errorf("no answer: %+v, %v", c.Response, err)
 		}
 	})
 }

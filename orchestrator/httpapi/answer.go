@@ -65,6 +65,7 @@ func send(w http.ResponseWriter, r *http.Request, status int, contentType string
 // fail sends err as JSON; marathon-lb parses the bodies of errors too.
 func (s *Server) fail(w http.ResponseWriter, c *call, err error) {
 	status, body := describe(err)
+	c.refused = body.Message
 	if r, ok := err.(*refusal); ok {
 		for k, v := range r.header {
 			w.Header()[k] = v

@@ -28,11 +28,8 @@ func (s *Server) listApps(w http.ResponseWriter, c *call) error {
 // listAppsBelow is GET /v2/apps/{group}/*.
 func (s *Server) listAppsBelow(w http.ResponseWriter, c *call) error {
 	s.stampIndex(w)
-	return s.replyApps(w, c, "*", func(a *api.AppInfo) bool { return below(a.ID, c.id) })
+	return s.replyApps(w, c, "*", func(a *api.AppInfo) bool { return api.Inside(a.ID, c.id) })
 }
-
-// below reports whether the app lies in the group, at any depth.
-func below(app, group string) bool { return group == "/" || strings.HasPrefix(app, group+"/") }
 
 func (s *Server) replyApps(w http.ResponseWriter, c *call, key string, keep func(*api.AppInfo) bool) error {
 	all := s.backend.Apps()

@@ -17,6 +17,16 @@ type AppChange struct {
 	ID      string
 	Apply   func(stored *api.App) (*api.App, error)
 	Restart bool // replace all tasks although nothing changes
+	// Undo is the version that the change takes back, or 0: tasks from before it that run what the new definition asks for
+	// are kept.
+	Undo api.Timestamp
+}
+
+// GroupChange is a write of a group. A document whose lists are nil leaves what is there; see api.GroupUpdate.
+type GroupChange struct {
+	ID     string
+	Update *api.GroupUpdate // nil deletes the group with all below it
+	Create bool             // a conflict if there is a group of that id
 }
 
 // WriteOptions accompany a write.
@@ -56,13 +66,25 @@ type Backend interface {
 	// Apps returns all apps, sorted by id, with everything that can be embedded.
 	Apps() []*api.AppInfo
 	App(id string) (*api.AppInfo, bool)
+	// Leaving returns the apps that are deleted, but of which tasks still live.
+	Leaving() []*api.AppInfo
 	// Versions are newest first; both give a not-found error for an unknown app.
 	Versions(id string) ([]api.Timestamp, error)
 	Version(id string, v api.Timestamp) (*api.App, error)
+	// Group returns a group with all below it; there is always a root.
+	Group(id string) (*api.GroupInfo, bool)
+	// GroupVersions are newest first; both give a not-found error for an unknown group. GroupVersion gives an invalid one
+	// for a version the group never had, or one that is forgotten.
+	GroupVersions(id string) ([]api.Timestamp, error)
+	GroupVersion(id string, v api.Timestamp) (*api.GroupInfo, error)
 	Queue() []api.QueueEntry
+	// Deployments are those running; Deployment finds one that runs or has ended lately.
 	Deployments() []api.Deployment
+	Deployment(id string) (api.Deployment, bool)
 
 	Change(ctx context.Context, changes []AppChange, opt WriteOptions) (WriteResult, error)
+	// ChangeGroup gives a not-found error for an unknown group that is not to be made.
+	ChangeGroup(ctx context.Context, change GroupChange, opt WriteOptions) (WriteResult, error)
 	// Kill ends tasks; ids that are well formed but unknown are skipped. The deployment result is zero without Scale.
 	Kill(ctx context.Context, taskIDs []string, opt KillOptions) ([]api.Task, api.DeploymentResult, error)
 	// ResetDelay drops an app's backoff; not found if the app is not in the queue.

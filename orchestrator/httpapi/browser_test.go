@@ -21,7 +21,7 @@ func TestPagesOfOtherSitesMayNotWrite(t *testing.T) {
 		{"another site whose name points here", "evil.example:8080", "http://evil.example:8080", Options{}, 403},
 		{"an origin that is none", "evil.example", "null", Options{}, 403},
 		{"a site that is allowed", "api.example.com", "http://ui.example.com", Options{Origins: []string{"http://ui.example.com"}}, 200},
-		{"with credentials a name does no harm", "api.example.com", "http://api.example.com", Options{Tokens: []string{"t"}}, 200},
+		{"with credentials a name does no harm", "api.example.com", "http://api.example.com", Options{Credentials: []Credential{{Token: "t"}}}, 200},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			url := serve(t, newServer(t, newFake(), tc.opt))

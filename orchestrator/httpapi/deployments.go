@@ -16,6 +16,15 @@ func (s *Server) listDeployments(w http.ResponseWriter, c *call) error {
 	return s.reply(w, c, http.StatusOK, out)
 }
 
+// showDeployment is GET /v2/deployments/{id}, Berth's own: a deployment that runs or has ended lately.
+func (s *Server) showDeployment(w http.ResponseWriter, c *call) error {
+	d, ok := s.backend.Deployment(c.arg)
+	if !ok {
+		return api.NotFound("DeploymentPlan", c.arg)
+	}
+	return s.reply(w, c, http.StatusOK, filledDeployment(d))
+}
+
 // cancelDeployment is DELETE /v2/deployments/{id}: roll back by a new deployment, or with force only stop.
 func (s *Server) cancelDeployment(w http.ResponseWriter, c *call) error {
 	opt := c.writeOptions(false)

@@ -16,6 +16,7 @@ var statuses = map[api.Code]int{
 	api.CodeNotFound:    http.StatusNotFound,
 	api.CodeConflict:    http.StatusConflict,
 	api.CodeLocked:      http.StatusConflict,
+	api.CodeTooMany:     http.StatusForbidden,
 	api.CodeTooLarge:    http.StatusRequestEntityTooLarge,
 	api.CodeUnavailable: http.StatusServiceUnavailable,
 	api.CodeInternal:    http.StatusInternalServerError,

@@ -95,7 +95,7 @@ func (s *stream) event() (string, map[string]any) {
 
 func (f *fake) waitForSubscribers(t *testing.T, n int) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); len(f.subscribers()) != n; {
+	for deadline := time.Now().Add(30 * time.Second); len(f.subscribers()) != n; {
 		if time.Now().After(deadline) {
 			t.Fatalf("subscribers: %v, want %d", f.subscribers(), n)
 		}

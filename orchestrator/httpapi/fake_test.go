@@ -30,6 +30,7 @@ type fake struct {
 	fail     error // of the next write
 	warn     []string
 	panics   bool
+	groups   []GroupChange // that were asked for
 	tasks    int
 }
 
@@ -61,6 +62,12 @@ func (f *fake) Apps() []*api.AppInfo {
 		out = append(out, f.apps[id])
 	}
 	return out
+}
+
+// Leaving is always one app with one task.
+func (f *fake) Leaving() []*api.AppInfo {
+	t := api.Task{ID: "old.1", AppID: "/old", State: api.TaskKilling}
+	return []*api.AppInfo{{App: api.App{ID: "/old", PortDefinitions: []api.PortDefinition{{Port: 10009}}}, Tasks: []api.Task{t}}}
 }
 
 func (f *fake) App(id string) (*api.AppInfo, bool) {
@@ -107,6 +114,15 @@ func (f *fake) Deployments() []api.Deployment {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.running)
+}
+
+func (f *fake) Deployment(id string) (api.Deployment, bool) {
+	for _, d := range f.Deployments() {
+		if d.ID == id {
+			return d, true
+		}
+	}
+	return api.Deployment{}, false
 }
 
 func (f *fake) Change(_ context.Context, changes []AppChange, opt WriteOptions) (WriteResult, error) {

@@ -61,6 +61,7 @@ func filledDeployment(d api.Deployment) api.Deployment {
 		actions[i] = a
 	}
 	d.CurrentActions = actions
+	d.Gates, d.WaitingFor = list(d.Gates), list(d.WaitingFor)
 	return d
 }
 

@@ -20,6 +20,8 @@ func FuzzRequest(f *testing.F) {
 	f.Add("PUT", "/v2/apps/web?partialUpdate=false", `{"id":"/web","cmd":"x","ports":[1,2],"env":{"A":null}}`, "")
 	f.Add("PUT", "/v2/apps", `[null,1,{"id":"/a","cmd":"x"},{"id":"/a"}]`, "")
 	f.Add("PATCH", "/v2/apps/web", `{"version":"x","instances":1}`, "Accept-Encoding\ngzip")
+	f.Add("PUT", "/v2/groups/g", `{"apps":[{"id":"../x"}],"groups":[{"id":"g"},null,{"groups":{}}],"dependencies":[1,".."],"scaleBy":-1}`, "")
+	f.Add("POST", "/v2/groups//a/versions", `{"version":"2026-01-02T03:04:05.003Z","scaleBy":1e9}`, "")
 	f.Add("GET", "/v2/apps/..//../web/%00", "", "Accept\ntext/plain;q=x,,*/*")
 	f.Add("POST", "/v1/acks", `{"subscriber":1e400}`, "")
 	f.Fuzz(func(t *testing.T, method, target, body, header string) {

@@ -3,52 +3,10 @@ package httpapi
 import (
 	"bytes"
 	"net/http"
-	"slices"
 	"strings"
 
 	"berth/orchestrator/api"
 )
-
-// group is a node of the tree that the apps' ids span (marathon-api.md section 8.3). Groups are not stored: one exists
-// while an app lies below it.
-type group struct {
-	id      string
-	apps    []*api.AppInfo
-	groups  []*group
-	version api.Timestamp // the newest of the apps below
-}
-
-// tree builds the group with the given id from apps, sorted by id. ok is false if no app lies below it; the root always
-// exists.
-func tree(id string, apps []*api.AppInfo) (*group, bool) {
-	g := &group{id: id}
-	found := id == "/"
-	for _, a := range apps {
-		if below(a.ID, id) {
-			found = true
-			g.insert(a)
-		}
-	}
-	return g, found
-}
-
-// insert puts a into g or a group below it. Apps come sorted by id, but "/a-b" sorts between "/a" and "/a/b".
-func (g *group) insert(a *api.AppInfo) {
-	g.version = max(g.version, a.Version)
-	rest := strings.TrimPrefix(strings.TrimPrefix(a.ID, g.id), "/")
-	name, _, deeper := strings.Cut(rest, "/")
-	if !deeper {
-		g.apps = append(g.apps, a)
-		return
-	}
-	id := strings.TrimSuffix(g.id, "/") + "/" + name
-	i := slices.IndexFunc(g.groups, func(sub *group) bool { return sub.id == id })
-	if i < 0 {
-		i = len(g.groups)
-		g.groups = append(g.groups, &group{id: id})
-	}
-	g.groups[i].insert(a)
-}
 
 // groupView writes groups as a read shows them.
 type groupView struct {
@@ -76,14 +34,136 @@ func groupViewOf(c *call) groupView {
 
 // showGroup is GET /v2/groups and /v2/groups/{id}: the bare group.
 func (s *Server) showGroup(w http.ResponseWriter, c *call) error {
-	id := c.id
-	if id == "" {
-		id = "/"
+	s.stampIndex(w)
+	id, err := groupID(c)
+	if err != nil {
+		return err
 	}
-	g, ok := tree(id, s.backend.Apps())
+	g, ok := s.backend.Group(id)
 	if !ok {
 		return api.NotFound("Group", id)
 	}
+	return s.replyGroup(w, c, g)
+}
+
+// listGroupVersions is GET /v2/groups/versions and /v2/groups/{id}/versions: a bare list, newest first.
+func (s *Server) listGroupVersions(w http.ResponseWriter, c *call) error {
+	s.stampIndex(w)
+	id, err := groupID(c)
+	if err != nil {
+		return err
+	}
+	versions, err := s.backend.GroupVersions(id)
+	if err != nil {
+		return err
+	}
+	return s.reply(w, c, http.StatusOK, list(versions))
+}
+
+// showGroupVersion is GET /v2/groups/versions/{version} and /v2/groups/{id}/versions/{version}.
+func (s *Server) showGroupVersion(w http.ResponseWriter, c *call) error {
+	s.stampIndex(w)
+	v, err := api.ParseTimestamp(c.arg)
+	if err != nil {
+		return badParameter("version: " + err.Error())
+	}
+	id, err := groupID(c)
+	if err != nil {
+		return err
+	}
+	g, err := s.backend.GroupVersion(id, v)
+	if err != nil {
+		return err
+	}
+	return s.replyGroup(w, c, g)
+}
+
+// groupID is the group that a path addresses. An id that no group could have is simply not there.
+func groupID(c *call) (string, error) {
+	if c.id == "" || c.id == "/" {
+		return "/", nil
+	}
+	id, err := api.ParseID(c.id, "/")
+	if err != nil {
+		return "", api.NotFound("Group", c.id)
+	}
+	return id, nil
+}
+
+// newGroupID is groupID for an endpoint that makes the group if there is none.
+func newGroupID(c *call) (string, error) {
+	if c.id == "" || c.id == "/" {
+		return "/", nil
+	}
+	return newID(c.id)
+}
+
+// createGroup is POST /v2/groups and /v2/groups/{id}; the document's id is relative to the path's.
+func (s *Server) createGroup(w http.ResponseWriter, c *call) error {
+	base, err := newGroupID(c)
+	if err != nil {
+		return err
+	}
+	data, err := c.body(w)
+	if err != nil {
+		return err
+	}
+	update, notes, err := api.ParseNewGroup(data, base)
+	if err != nil {
+		return err
+	}
+	if !update.Rollback.IsZero() || update.ScaleBy != nil {
+		return invalid("/", "version and scaleBy are for groups that exist; a new one has apps, groups and dependencies")
+	}
+	return s.changeGroup(w, c, GroupChange{ID: update.ID, Update: update, Create: true}, notes, http.StatusCreated)
+}
+
+// putGroup is PUT /v2/groups and /v2/groups/{id}.
+func (s *Server) putGroup(w http.ResponseWriter, c *call) error {
+	id, err := newGroupID(c)
+	if err != nil {
+		return err
+	}
+	data, err := c.body(w)
+	if err != nil {
+		return err
+	}
+	update, notes, err := api.ParseGroup(data, id)
+	if err != nil {
+		return err
+	}
+	return s.changeGroup(w, c, GroupChange{ID: id, Update: update}, notes, http.StatusOK)
+}
+
+// deleteGroup is DELETE /v2/groups and /v2/groups/{id}. Unlike with apps, force is off by default.
+func (s *Server) deleteGroup(w http.ResponseWriter, c *call) error {
+	id, err := groupID(c)
+	if err != nil {
+		return err
+	}
+	return s.changeGroup(w, c, GroupChange{ID: id}, api.Notes{}, http.StatusOK)
+}
+
+func (s *Server) changeGroup(w http.ResponseWriter, c *call, change GroupChange, notes api.Notes, status int) error {
+	if err := (editor{strict: c.flag("strict", false)}).check(notes); err != nil {
+		return err
+	}
+	opt := c.writeOptions(false)
+	res, err := s.backend.ChangeGroup(c.Context(), change, opt)
+	if err != nil {
+		return err
+	}
+	announce(w, deploymentOf(res, opt), notes, res.Warnings)
+	if opt.DryRun {
+		return s.reply(w, c, http.StatusOK, dryRun{Steps: filledSteps(res.Steps)})
+	}
+	if status == http.StatusCreated {
+		w.Header().Set("Location", "/v2/groups"+change.ID)
+	}
+	return s.reply(w, c, status, res.DeploymentResult)
+}
+
+func (s *Server) replyGroup(w http.ResponseWriter, c *call, g *api.GroupInfo) error {
 	v := groupViewOf(c)
 	v.now = s.opt.Now()
 	buf := buffers.Get().(*bytes.Buffer)
@@ -95,11 +175,19 @@ func (s *Server) showGroup(w http.ResponseWriter, c *call) error {
 	return nil
 }
 
-func (v groupView) group(buf *bytes.Buffer, g *group) error {
-	buf.Write(appendString([]byte(`{"id":`), g.id))
+// groupTail are the members of a group that follow its apps and groups.
+type groupTail struct {
+	Pods         []struct{}    `json:"pods"`
+	Dependencies []string      `json:"dependencies"`
+	EnforceRole  bool          `json:"enforceRole"`
+	Version      api.Timestamp `json:"version"`
+}
+
+func (v groupView) group(buf *bytes.Buffer, g *api.GroupInfo) error {
+	buf.Write(appendString([]byte(`{"id":`), g.ID))
 	buf.WriteString(`,"apps":[`)
 	if v.apps {
-		for i, a := range g.apps {
+		for i, a := range g.Apps {
 			if i > 0 {
 				buf.WriteByte(',')
 			}
@@ -110,7 +198,7 @@ func (v groupView) group(buf *bytes.Buffer, g *group) error {
 	}
 	buf.WriteString(`],"groups":[`)
 	if v.groups {
-		for i, sub := range g.groups {
+		for i, sub := range g.Groups {
 			if i > 0 {
 				buf.WriteByte(',')
 			}
@@ -119,7 +207,12 @@ func (v groupView) group(buf *bytes.Buffer, g *group) error {
 			}
 		}
 	}
-	version := max(g.version, 1) // a group without apps is as old as time
-	buf.WriteString(`],"pods":[],"dependencies":[],"enforceRole":false,"version":"` + version.String() + `"}`)
+	buf.WriteString(`],`)
+	at := buf.Len()
+	tail := groupTail{[]struct{}{}, list(g.Dependencies), g.EnforceRole, max(g.Version, 1)} // never changed: as old as time
+	if err := encode(buf, tail); err != nil {
+		return err
+	}
+	buf.Bytes()[at] = ' ' // go on inside the object, in place of its brace
 	return nil
 }

@@ -21,6 +21,12 @@ func (s *Server) taskLogs(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
+	select {
+	case s.followed <- struct{}{}:
+		defer func() { <-s.followed }()
+	default:
+		return overloaded("too many logs are being read")
+	}
 	ctx, cancel := s.untilClosed(c.Context())
 	defer cancel()
 	r, err := s.backend.Logs(ctx, c.arg, opt)

@@ -39,9 +39,10 @@ func (s *Server) finish(w *recorder, c *call, took time.Duration) {
 		status = http.StatusOK
 	}
 	s.metrics.requests.WithLabelValues(methodLabel(c.Method), string(c.route), strconv.Itoa(status)).Inc()
-	if c.route != routeEvents && c.route != routeTaskLogs { // these last as long as the client likes
+	if !c.lasting() {
 		s.metrics.durations.WithLabelValues(string(c.route)).Observe(took.Seconds())
 	}
+	s.audit(w, c, status, took)
 	attrs := []any{
 		"method", c.Method, "uri", c.URL.RequestURI(), "remote", c.RemoteAddr, "user", c.who, "status", status,
 	}

@@ -21,7 +21,10 @@ type call struct {
 	*http.Request
 	target
 	query url.Values
-	who   string // the user's name, "token", or "" without authentication
+	who   string // the name of a user, token or certificate; "" without authentication
+	role  Role   // "" until let in
+	// refused and detail are for the audit log: why the request was refused, and what was done where the URI does not say.
+	refused, detail string
 	// limit bounds the body in bytes.
 	limit int64
 }

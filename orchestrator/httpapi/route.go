@@ -31,6 +31,8 @@ const (
 	routeTasksDelete   route = "/v2/tasks/delete"
 	routeTaskLogs      route = "/v2/tasks/{task}/logs"
 	routeGroups        route = "/v2/groups"
+	routeGroupVersions route = "/v2/groups/{id}/versions"
+	routeGroupVersion  route = "/v2/groups/{id}/versions/{version}"
 	routeDeployments   route = "/v2/deployments"
 	routeDeployment    route = "/v2/deployments/{id}"
 	routeQueue         route = "/v2/queue"
@@ -89,7 +91,7 @@ func match(path string) target {
 	case "apps":
 		return matchApp(rest)
 	case "groups":
-		return target{route: routeGroups, id: absolute(rest)}
+		return matchGroup(rest)
 	case "tasks":
 		if len(rest) == 2 && rest[1] == "logs" {
 			return target{route: routeTaskLogs, arg: rest[0]}
@@ -128,6 +130,18 @@ func matchApp(segs []string) target {
 		return target{route: routeAppTask, id: absolute(segs[:n-1]), arg: last}
 	}
 	return target{route: routeApp, id: absolute(segs)}
+}
+
+// matchGroup tells an id from what follows it as matchApp does. The root's versions have no id before them.
+func matchGroup(segs []string) target {
+	n := len(segs) - 1
+	switch {
+	case segs[n] == "versions":
+		return target{route: routeGroupVersions, id: absolute(segs[:n])}
+	case n >= 1 && segs[n-1] == "versions":
+		return target{route: routeGroupVersion, id: absolute(segs[:n-1]), arg: segs[n]}
+	}
+	return target{route: routeGroups, id: absolute(segs)}
 }
 
 func absolute(segs []string) string { return "/" + strings.Join(segs, "/") }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,12 +17,16 @@ import (
 
 // Options configure a Server. The zero value is usable: no authentication, the documented defaults.
 type Options struct {
-	// Users and Tokens open the API; with neither, it is open to everyone who reaches it.
-	Users  map[string]string // name to password
-	Tokens []string          // bearer tokens
+	// Credentials open the API; without any, it is open to everyone who reaches it.
+	Credentials []Credential
+	// Audit gets a record of every request that changes something or was refused; nil: nobody. It is called from many
+	// goroutines, when the answer has been sent.
+	Audit func(AuditRecord)
 
-	MaxBody    int64 // bytes of a request's body (1 MiB)
-	MaxStreams int   // event streams at the same time (1000)
+	MaxBody     int64 // bytes of a request's body (1 MiB)
+	MaxRequests int   // requests under way at the same time, streams aside (256)
+	MaxStreams  int   // event streams at the same time (1000)
+	MaxFollowed int   // logs being read at the same time (250)
 	// Advertise is the host:port under which others reach this server, shown as the leader.
 	Advertise string
 	// Origins may use the API from a browser page of another site, as scheme://host[:port]; none by default.
@@ -44,8 +49,14 @@ func (o *Options) setDefaults() {
 	if o.MaxBody <= 0 {
 		o.MaxBody = 1 << 20
 	}
+	if o.MaxRequests <= 0 {
+		o.MaxRequests = 256
+	}
 	if o.MaxStreams <= 0 {
 		o.MaxStreams = 1000
+	}
+	if o.MaxFollowed <= 0 {
+		o.MaxFollowed = 250
 	}
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = 10 * time.Second
@@ -69,10 +80,15 @@ type Server struct {
 	backend Backend
 	opt     Options
 	log     *slog.Logger
-	keys    keys
+	keys    atomic.Pointer[keys]
 	origins *http.CrossOriginProtection
 	metrics *metrics
-	streams chan struct{} // one token per open event stream
+
+	guesses   *buckets      // wrong credentials by address
+	strangers *buckets      // audit records of those not let in, by address
+	places    chan struct{} // one token per request under way
+	streams   chan struct{} // one token per open event stream
+	followed  chan struct{} // one token per log being read
 
 	closing   chan struct{} // closed when streams are to end
 	closeOnce sync.Once
@@ -86,11 +102,16 @@ func New(b Backend, opt Options) (*Server, error) {
 		backend: b,
 		opt:     opt,
 		log:     opt.Log,
-		keys:    newKeys(opt.Users, opt.Tokens),
 		origins: http.NewCrossOriginProtection(),
-		streams: make(chan struct{}, opt.MaxStreams),
-		closing: make(chan struct{}),
+
+		guesses:   newBuckets(5, 50),
+		strangers: newBuckets(1, 50),
+		places:    make(chan struct{}, opt.MaxRequests),
+		streams:   make(chan struct{}, opt.MaxStreams),
+		followed:  make(chan struct{}, opt.MaxFollowed),
+		closing:   make(chan struct{}),
 	}
+	s.keys.Store(newKeys(opt.Credentials))
 	for _, o := range opt.Origins {
 		if err := s.origins.AddTrustedOrigin(o); err != nil {
 			return nil, fmt.Errorf("origin %q: %w", o, err)
@@ -164,6 +185,14 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) error {
 	if err := s.authenticate(c); err != nil {
 		return err
 	}
+	leave, err := s.enter(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := c.authorize(); err != nil {
+		return err
+	}
 	methods := endpoints[c.route]
 	if len(methods) == 0 {
 		return &api.Error{Code: api.CodeNotFound, Message: "no such endpoint: " + c.URL.Path}
@@ -179,7 +208,7 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	case !ok:
-		return notAllowed(c, methods)
+		return notAllowed(methods)
 	case writes(c.Method):
 		if err := s.checkWrite(c); err != nil {
 			return err
@@ -188,16 +217,12 @@ func (s *Server) dispatch(w http.ResponseWriter, c *call) error {
 	return h(s, w, c)
 }
 
-func notAllowed(c *call, methods map[string]handler) error {
-	r := &refusal{
+func notAllowed(methods map[string]handler) error {
+	return &refusal{
 		status:  http.StatusMethodNotAllowed,
 		message: "Method Not Allowed",
 		header:  http.Header{"Allow": {allow(methods)}},
 	}
-	if c.route == routeGroups {
-		r.message = "Method Not Allowed: groups follow from the apps' ids and cannot be written; write the apps instead"
-	}
-	return r
 }
 
 func writes(method string) bool {

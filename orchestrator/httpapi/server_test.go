@@ -18,7 +18,8 @@ import (
 )
 
 func TestAuthentication(t *testing.T) {
-	s := newServer(t, newFake(), Options{Users: map[string]string{"ann": "s3cret", "bob": "p:w"}, Tokens: []string{"tok"}})
+	s := newServer(t, newFake(), Options{Credentials: []Credential{
+		{Name: "ann", Password: "s3cret"}, {Name: "bob", Password: "p:w"}, {Name: "token", Token: "tok"}}})
 	basic := func(user, password string) []string {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.SetBasicAuth(user, password)
@@ -64,7 +65,7 @@ func TestCrossOrigin(t *testing.T) {
 	if h := w.Header().Get("Access-Control-Allow-Origin"); h != "" {
 		t.Errorf("without configuration: %q", h)
 	}
-	open := newServer(t, newFake(), Options{Origins: []string{"https://ui.example"}, Tokens: []string{"tok"}})
+	open := newServer(t, newFake(), Options{Origins: []string{"https://ui.example"}, Credentials: []Credential{{Token: "tok"}}})
 	w = do(open, "OPTIONS", "/v2/apps", "", "Origin", "https://ui.example", "Access-Control-Request-Method", "POST")
 	want := []string{"https://ui.example", "GET, HEAD, OPTIONS, PATCH, POST, PUT"}
 	got := []string{w.Header().Get("Access-Control-Allow-Origin"), w.Header().Get("Access-Control-Allow-Methods")}
@@ -171,8 +172,8 @@ func TestWritesAreAudited(t *testing.T) {
 	var log bytes.Buffer
 	f := newFake()
 	s := newServer(t, f, Options{
-		Log:   slog.New(slog.NewTextHandler(&log, nil)),
-		Users: map[string]string{"ann": "s3cret"},
+		Log:         slog.New(slog.NewTextHandler(&log, nil)),
+		Credentials: []Credential{{Name: "ann", Password: "s3cret"}},
 	})
 	r := httptest.NewRequest("DELETE", "/v2/apps/x?force=true", nil)
 	r.SetBasicAuth("ann", "s3cret")

@@ -8,7 +8,8 @@ import (
 	"berth/orchestrator/api"
 )
 
-// listTasks is GET /v2/tasks: the tasks of all apps, each with its app's service ports.
+// listTasks is GET /v2/tasks: the tasks of all apps, each with its app's service ports; those too that are ending because
+// their app was deleted. They carry no traffic, so the text form leaves them out as it does all that do not run.
 func (s *Server) listTasks(w http.ResponseWriter, c *call) error {
 	apps := s.backend.Apps()
 	if wantsText(c.Header.Get("Accept")) {
@@ -16,7 +17,7 @@ func (s *Server) listTasks(w http.ResponseWriter, c *call) error {
 	}
 	keep := statusFilter(slices.Concat(c.query["status"], c.query["status[]"]))
 	var tasks []api.Task
-	for _, a := range apps {
+	for _, a := range slices.Concat(apps, s.backend.Leaving()) {
 		ports := servicePorts(&a.App)
 		for _, t := range a.Tasks {
 			if keep(t.State) {
@@ -72,7 +73,7 @@ func (s *Server) listAppTasksBelow(w http.ResponseWriter, c *call) error {
 	s.stampIndex(w)
 	var tasks []api.Task
 	for _, a := range s.backend.Apps() {
-		if below(a.ID, c.id) {
+		if api.Inside(a.ID, c.id) {
 			tasks = append(tasks, a.Tasks...)
 		}
 	}

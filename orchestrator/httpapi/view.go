@@ -65,7 +65,10 @@ func (v view) rest(buf *bytes.Buffer, a *api.AppInfo) error {
 		}
 	}
 	if v.readiness {
-		buf.WriteString(`,"readinessCheckResults":[]`)
+		buf.WriteString(`,"readinessCheckResults":`)
+		if err := encode(buf, list(a.ReadinessCheckResults)); err != nil {
+			return err
+		}
 	}
 	if !v.taskStats {
 		return nil

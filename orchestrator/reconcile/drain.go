@@ -9,7 +9,7 @@ func (s *situation) stop(t *Task) {
 	if t.Stopping {
 		return
 	}
-	if !t.Started.IsZero() && s.c.in.Now.Before(t.DrainUntil) && !s.drained(t) {
+	if !t.Started.IsZero() && !s.drained(t) {
 		s.acks = true
 		s.wakeAt(t.DrainUntil)
 		return
@@ -17,13 +17,29 @@ func (s *situation) stop(t *Task) {
 	s.c.plan.Stops = append(s.c.plan.Stops, Stop{s.app.ID, t.ID})
 }
 
+// drained reports whether a killed task has passed the gates before SIGTERM.
 func (s *situation) drained(t *Task) bool {
+	late := !s.c.in.Now.Before(t.DrainUntil)
+	acknowledged, idle := true, true
 	for _, f := range s.c.in.Followers {
-		if f.Index < t.KillIndex || f.Balances && f.Sessions[t.ID] > 0 {
-			return false
-		}
+		acknowledged = acknowledged && f.Index >= t.KillIndex
+		idle = idle && (!f.Balances || f.Sessions[t.ID] == 0)
 	}
-	return true
+	if len(s.c.in.Followers) == 0 {
+		return true
+	}
+	if acknowledged || late {
+		s.pass(t, api.GateAcknowledged, !acknowledged)
+	}
+	done := acknowledged && idle
+	if done || late {
+		s.pass(t, api.GateSessions, !done)
+	}
+	return done || late
+}
+
+func (s *situation) pass(t *Task, gate string, late bool) {
+	s.c.plan.Passes = append(s.c.plan.Passes, Pass{s.app.ID, t.ID, gate, late})
 }
 
 // routed reports whether every balancer sends traffic to a good task, or has had the drain time to do so: a dead one
@@ -32,18 +48,21 @@ func (s *situation) routed(t *Task) bool {
 	if t.GoodIndex == 0 {
 		return false
 	}
+	balanced, all := false, true
+	for _, f := range s.c.in.Followers {
+		balanced = balanced || f.Balances
+		all = all && (!f.Balances || f.Index >= t.GoodIndex)
+	}
 	late := t.GoodAt.Add(s.app.Drain)
-	if !s.c.in.Now.Before(late) {
+	if all || !s.c.in.Now.Before(late) {
+		if balanced {
+			s.pass(t, api.GateRouted, !all)
+		}
 		return true
 	}
-	for _, f := range s.c.in.Followers {
-		if f.Balances && f.Index < t.GoodIndex {
-			s.acks = true
-			s.wakeAt(late)
-			return false
-		}
-	}
-	return true
+	s.acks = true
+	s.wakeAt(late)
+	return false
 }
 
 // AtTarget reports whether an app is as it is wanted: the right number of tasks, all of the wanted configuration, running,

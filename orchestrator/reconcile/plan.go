@@ -16,6 +16,7 @@ type Plan struct {
 	Removes []Remove
 	Waiting []Waiting
 	Wakes   []Wake
+	Passes  []Pass
 	// Acks lists the apps for which an acknowledgement of a follower may change something.
 	Acks []string
 }
@@ -33,6 +34,13 @@ type Kill struct{ App, Task, Reason string }
 
 // Stop is a killed task that may get its SIGTERM.
 type Stop struct{ App, Task string }
+
+// Pass is a gate of the drain handshake that a task has passed, in this turn or before.
+type Pass struct {
+	App, Task string
+	Gate      string // api.GateRouted, api.GateAcknowledged or api.GateSessions
+	Late      bool   // by the end of the drain time
+}
 
 // Remove is an ended task whose remains may be deleted.
 type Remove struct{ App, Task string }

@@ -12,6 +12,8 @@ type Edit struct {
 	ID       string
 	Old, New *api.App // nil: not there
 	Restart  bool     // replace all tasks although nothing changes
+	// Undo is the version that the edit takes back, or 0: tasks of before it that run what New asks for are kept.
+	Undo api.Timestamp
 }
 
 // Action names what e does to its app while it goes its way (marathon-api.md section 10.1), or "" for nothing. A new app
@@ -27,33 +29,50 @@ func (e *Edit) Action() string {
 		return api.ActionScale
 	case e.New.Instances == 0 && change != api.ChangeNone:
 		return api.ActionScale
-	case change == api.ChangeConfig || e.Restart:
+	case change == api.ChangeConfig || e.Restart || e.undoesRestart():
 		return api.ActionRestart
 	}
 	return ""
 }
 
-// Steps builds the steps of a deployment: removed apps stop, new ones start at zero, then one step per layer of
-// dependencies, those depended on first. lookup finds the wanted definition of any app, changed or not.
-func Steps(edits []Edit, lookup func(id string) *api.App) []api.DeploymentStep {
-	var stop, start []api.DeploymentAction
-	layers := map[int][]api.DeploymentAction{}
-	depth := map[string]int{}
+// undoesRestart reports whether e takes back a restart, which changes nothing but which tasks are current.
+func (e *Edit) undoesRestart() bool {
+	info := e.Old.VersionInfo
+	return e.Undo != 0 && info != nil && info.LastConfigChangeAt == e.Undo
+}
+
+// Keeps reports whether a task of the given version and definition goes on when e takes something back.
+func (e *Edit) Keeps(version api.Timestamp, def *api.App) bool {
+	return e.Undo != 0 && version < e.Undo && api.Compare(def, e.New) != api.ChangeConfig
+}
+
+// Steps builds the steps of a deployment: removed apps stop, those that depend on others first; new ones start at zero;
+// then one step per layer of dependencies, those depended on first. Apps on one layer share a step. before and after are
+// what there was and what is wanted, whether it changes or not.
+func Steps(edits []Edit, before, after Tree) []api.DeploymentStep {
+	var start []api.DeploymentAction
+	stops, layers := map[int][]api.DeploymentAction{}, map[int][]api.DeploymentAction{}
+	old, wanted := newDepths(before), newDepths(after)
 	for _, e := range edits {
 		action := e.Action()
 		switch {
 		case action == "":
 			continue
 		case action == api.ActionStop:
-			stop = append(stop, api.DeploymentAction{Action: action, App: e.ID})
+			l := -old.app(e.ID)
+			stops[l] = append(stops[l], api.DeploymentAction{Action: action, App: e.ID})
 			continue
 		case e.Old == nil:
 			start = append(start, api.DeploymentAction{Action: api.ActionStart, App: e.ID})
 		}
-		l := layer(e.ID, lookup, depth)
+		l := wanted.app(e.ID)
 		layers[l] = append(layers[l], api.DeploymentAction{Action: action, App: e.ID})
 	}
-	all := [][]api.DeploymentAction{stop, start}
+	var all [][]api.DeploymentAction
+	for _, l := range sortedKeys(stops) {
+		all = append(all, stops[l])
+	}
+	all = append(all, start)
 	for _, l := range sortedKeys(layers) {
 		all = append(all, layers[l])
 	}
@@ -75,50 +94,4 @@ func sortedKeys(m map[int][]api.DeploymentAction) []int {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// layer is the longest path from an app along its dependencies. What is being visited counts as a leaf, so a cycle ends.
-func layer(id string, lookup func(string) *api.App, depth map[string]int) int {
-	if d, ok := depth[id]; ok {
-		return d
-	}
-	depth[id] = 0
-	def := lookup(id)
-	if def == nil {
-		return 0
-	}
-	d := 0
-	for _, dep := range def.Dependencies {
-		if lookup(dep) != nil {
-			d = max(d, layer(dep, lookup, depth)+1)
-		}
-	}
-	depth[id] = d
-	return d
-}
-
-// Cycle returns the ids of a dependency cycle that id is part of or leads to, or nil.
-func Cycle(id string, lookup func(string) *api.App) []string {
-	var path []string
-	seen := map[string]bool{}
-	var visit func(string) []string
-	visit = func(id string) []string {
-		if i := slices.Index(path, id); i >= 0 {
-			return append(slices.Clone(path[i:]), id)
-		}
-		def := lookup(id)
-		if def == nil || seen[id] {
-			return nil
-		}
-		seen[id] = true
-		path = append(path, id)
-		for _, dep := range def.Dependencies {
-			if c := visit(dep); c != nil {
-				return c
-			}
-		}
-		path = path[:len(path)-1]
-		return nil
-	}
-	return visit(id)
 }

@@ -23,6 +23,8 @@ type batch struct {
 	s           *Store
 	apps        map[string]*App
 	deployments map[string]*Deployment
+	groups      map[string]*Group
+	undos       []*Undo
 	followers   map[string]string
 	version     api.Timestamp
 	index       uint64
@@ -105,7 +107,8 @@ func (s *Store) commit(todo []*request) {
 func (s *Store) attempt(todo []*request) (err error) {
 	defer catch(&err)
 	b := &batch{
-		s: s, apps: map[string]*App{}, deployments: map[string]*Deployment{}, version: s.lastVersion, index: s.index,
+		s: s, apps: map[string]*App{}, deployments: map[string]*Deployment{}, groups: map[string]*Group{},
+		version: s.lastVersion, index: s.index,
 	}
 	for _, r := range todo {
 		b.run(r)
@@ -143,6 +146,8 @@ func (b *batch) run(r *request) {
 	}
 	maps.Copy(b.apps, tx.apps)
 	maps.Copy(b.deployments, tx.deployments)
+	maps.Copy(b.groups, tx.groups)
+	b.undos = append(b.undos, tx.undos...)
 	if tx.followers != nil {
 		b.followers = tx.followers
 	}
@@ -221,6 +226,20 @@ func (s *Store) show(b *batch, changes []Change) {
 	}
 	if b.followers != nil {
 		s.followers = b.followers
+	}
+	s.showGroups(b)
+}
+
+func (s *Store) showGroups(b *batch) {
+	if len(b.undos) > 0 {
+		s.undos, _ = trimmed(slices.Concat(s.undos, b.undos))
+	}
+	for id, g := range b.groups {
+		if g == nil {
+			delete(s.groups, id)
+		} else {
+			s.groups[id] = g
+		}
 	}
 }
 

@@ -20,8 +20,11 @@ var (
 	bucketVersions    = []byte("versions")    // app id, 0, version as 8 bytes → api.App
 	bucketTasks       = []byte("tasks")       // task id → Task
 	bucketDeployments = []byte("deployments") // id → Deployment
+	bucketGroups      = []byte("groups")      // id → Group; absent in files of before groups could be written
+	bucketUndos       = []byte("undos")       // version as 8 bytes → Undo; absent likewise
 
-	allBuckets = [][]byte{bucketMeta, bucketApps, bucketVersions, bucketTasks, bucketDeployments}
+	oldBuckets = [][]byte{bucketMeta, bucketApps, bucketVersions, bucketTasks, bucketDeployments}
+	allBuckets = append(oldBuckets[:len(oldBuckets):len(oldBuckets)], bucketGroups, bucketUndos)
 
 	keyFormat    = []byte("format")    // 8 bytes
 	keyIndex     = []byte("index")     // 8 bytes
@@ -45,7 +48,7 @@ func versionKey(app string, v api.Timestamp) []byte {
 
 // load reads the whole file.
 func (s *Store) load(tx *bolt.Tx) error {
-	for _, name := range allBuckets {
+	for _, name := range oldBuckets {
 		if tx.Bucket(name) == nil {
 			return damaged(s.path, fmt.Errorf("the bucket %q is missing", name))
 		}
@@ -61,6 +64,9 @@ func (s *Store) load(tx *bolt.Tx) error {
 		return err
 	}
 	if err := s.loadTasks(tx, defs); err != nil {
+		return err
+	}
+	if err := s.loadGroups(tx); err != nil {
 		return err
 	}
 	return each(s, tx, bucketDeployments, func(id []byte, d *Deployment) error {
@@ -98,7 +104,11 @@ func (s *Store) loadMeta(b *bolt.Bucket) error {
 
 // each decodes every value of a bucket.
 func each[T any](s *Store, tx *bolt.Tx, bucket []byte, fn func(key []byte, v *T) error) error {
-	return tx.Bucket(bucket).ForEach(func(k, data []byte) error {
+	b := tx.Bucket(bucket)
+	if b == nil {
+		return nil
+	}
+	return b.ForEach(func(k, data []byte) error {
 		v := new(T)
 		if err := json.Unmarshal(data, v); err != nil {
 			return damaged(s.path, fmt.Errorf("%s %q: %w", bucket, k, err))
@@ -169,6 +179,20 @@ func (s *Store) loadTasks(tx *bolt.Tx, defs map[string][]*api.App) error {
 		slices.SortFunc(a.Ended, byEnd)
 	}
 	return err
+}
+
+func (s *Store) loadGroups(tx *bolt.Tx) error {
+	err := each(s, tx, bucketGroups, func(_ []byte, g *Group) error {
+		s.groups[g.ID] = g
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return each(s, tx, bucketUndos, func(_ []byte, u *Undo) error {
+		s.undos = append(s.undos, u)
+		return nil
+	})
 }
 
 func order(a, b api.Timestamp, x, y string) int {

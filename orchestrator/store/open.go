@@ -30,7 +30,7 @@ func Open(path string, opt Options) (*Store, error) {
 	s := &Store{
 		path: path, opt: opt,
 		apps: map[string]*App{}, taskApp: map[string]string{}, deployments: map[string]*Deployment{},
-		followers: map[string]string{}, dirty: map[string]*App{},
+		groups: map[string]*Group{}, followers: map[string]string{}, dirty: map[string]*App{},
 	}
 	s.queue.idle.L = &s.queue.Mutex
 	if err := s.read(); err != nil {
@@ -116,7 +116,11 @@ func (s *Store) read() (err error) {
 	case err != nil:
 		return fmt.Errorf("open the state file: %w", err)
 	}
-	return s.db.View(s.load)
+	if err := s.db.View(s.load); err != nil {
+		return err
+	}
+	s.implied()
+	return nil
 }
 
 func damaged(path string, why error) error {

@@ -73,6 +73,8 @@ type Task struct {
 
 	Health []*api.HealthResult `json:"health,omitempty"` // by check; nil: no result yet
 	Ready  bool                `json:"ready,omitempty"`  // passed its readiness check
+	// Readiness is what that check last said; nil before its first probe, and for a task that is not checked.
+	Readiness *api.ReadinessResult `json:"readiness,omitempty"`
 	// GoodIndex is the revision since which the task is running, healthy and ready; 0 while it is not.
 	GoodIndex uint64        `json:"goodIndex,omitempty"`
 	GoodAt    api.Timestamp `json:"goodAt,omitzero"`
@@ -100,4 +102,7 @@ type Deployment struct {
 	Apps    []string                 `json:"apps"`    // those it holds, sorted
 	Before  map[string]*api.App      `json:"before"`  // their definitions before it; nil where there was none
 	After   map[string]api.Timestamp `json:"after"`   // their versions through it; 0 where it deleted the app
+
+	Deadline api.Timestamp `json:"deadline,omitzero"`  // when it counts as failed; 0: never
+	Rollback bool          `json:"rollback,omitempty"` // it is undone then
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -35,6 +36,9 @@ func (s *Store) save(b *batch, changes []Change) error {
 				return err
 			}
 		}
+		if err := s.saveGroups(tx, b); err != nil {
+			return err
+		}
 		for _, c := range changes {
 			if err := saveApp(tx, c); err != nil {
 				return err
@@ -44,6 +48,38 @@ func (s *Store) save(b *batch, changes []Change) error {
 	})
 	if err != nil {
 		return fmt.Errorf("write the state file %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// saveGroups writes the groups that a batch changes, and the history.
+func (s *Store) saveGroups(tx *bolt.Tx, b *batch) error {
+	if len(b.groups)+len(b.undos) == 0 {
+		return nil
+	}
+	groups, err := tx.CreateBucketIfNotExists(bucketGroups)
+	if err != nil {
+		return err
+	}
+	undos, err := tx.CreateBucketIfNotExists(bucketUndos)
+	if err != nil {
+		return err
+	}
+	for id, g := range b.groups {
+		if err := putOrDelete(groups, []byte(id), g); err != nil {
+			return err
+		}
+	}
+	for _, u := range b.undos {
+		if err := put(undos, number(uint64(u.Version)), u); err != nil {
+			return err
+		}
+	}
+	_, dropped := trimmed(slices.Concat(s.undos, b.undos))
+	for _, u := range dropped {
+		if err := undos.Delete(number(uint64(u.Version))); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -43,6 +43,8 @@ type Store struct {
 	ids         []string          // of apps, sorted
 	taskApp     map[string]string // task id to app id
 	deployments map[string]*Deployment
+	groups      map[string]*Group
+	undos       []*Undo           // oldest first
 	followers   map[string]string // name to role
 
 	queue struct {

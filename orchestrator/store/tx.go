@@ -17,6 +17,8 @@ type Tx struct {
 
 	apps        map[string]*App // nil: forgotten
 	deployments map[string]*Deployment
+	groups      map[string]*Group // nil: forgotten
+	undos       []*Undo
 	followers   map[string]string
 	version     api.Timestamp
 	events      []api.Event
@@ -71,24 +73,6 @@ func (tx *Tx) Pending(yield func(*App) bool) {
 			return
 		}
 	}
-}
-
-// Below returns the id of an app under the path prefix ("/group/") that is neither deleted nor skipped, or "".
-func (tx *Tx) Below(prefix string, skip func(id string) bool) string {
-	s := tx.s
-	counts := func(a *App) bool { return a != nil && a.Def != nil && strings.HasPrefix(a.ID, prefix) && !skip(a.ID) }
-	i, _ := slices.BinarySearch(s.ids, prefix)
-	for ; i < len(s.ids) && strings.HasPrefix(s.ids[i], prefix); i++ {
-		if a := tx.App(s.ids[i]); counts(a) {
-			return a.ID
-		}
-	}
-	for a := range tx.Pending {
-		if counts(a) {
-			return a.ID
-		}
-	}
-	return ""
 }
 
 // Task returns a task, living or ended, and its app, or nil.
@@ -225,7 +209,7 @@ func (tx *Tx) Emit(e api.Event) {
 }
 
 func (tx *Tx) changed() bool {
-	return len(tx.apps)+len(tx.deployments) > 0 || tx.followers != nil || tx.version != 0
+	return len(tx.apps)+len(tx.deployments)+len(tx.groups)+len(tx.undos) > 0 || tx.followers != nil || tx.version != 0
 }
 
 // AppOfTask returns the app id that a task id carries: the text before the last dot, with "_" for "/".

@@ -21,6 +21,9 @@ func (a *App) info() *api.AppInfo {
 	var staged, running, healthy, unhealthy int
 	for i, t := range a.Tasks {
 		v.Tasks[i] = t.View()
+		if t.Readiness != nil {
+			v.ReadinessCheckResults = append(v.ReadinessCheckResults, *t.Readiness)
+		}
 		switch t.State {
 		case api.TaskStaging, api.TaskStarting:
 			staged++

@@ -42,7 +42,7 @@ func TestOnlyStrangersChangesAreReported(t *testing.T) {
 			t.Fatalf("%s: reported %v, want %v", what, got, want)
 		}
 	}
-	deadline := time.Now().Add(5 * time.Second) // until the monitor listens
+	deadline := time.Now().Add(30 * time.Second) // until the monitor listens
 	for ready := false; !ready && time.Now().Before(deadline); {
 		stranger("add table inet " + ruleset.Table)
 		stranger("delete table inet " + ruleset.Table)

@@ -15,8 +15,6 @@ import (
 	"berth/cmd/berth/dev"
 )
 
-type devURLs = dev.URLs
-
 const (
 	// readyTimeout bounds the start of berth dev.
 	readyTimeout = 60 * time.Second
@@ -70,18 +68,18 @@ func startDev(dir string, args []string) (*child, error) {
 }
 
 // ready waits until berth dev serves.
-func (c *child) ready(ctx context.Context) (dev.URLs, error) {
+func (c *child) ready(ctx context.Context) (dev.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
 		if s, ok, err := dev.ReadState(c.dir); err == nil && ok && s.Ready {
-			return s.URLs, nil
+			return s, nil
 		}
 		select {
 		case <-c.done:
-			return dev.URLs{}, c.ended()
+			return dev.State{}, c.ended()
 		case <-ctx.Done():
-			return dev.URLs{}, fmt.Errorf("berth dev is not up: %w", ctx.Err())
+			return dev.State{}, fmt.Errorf("berth dev is not up: %w", ctx.Err())
 		case <-time.After(again):
 		}
 	}

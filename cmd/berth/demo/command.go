@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"berth/cmd/berth/dev"
 	"berth/cmd/internal/cli"
 	"berth/examples"
 	"berth/orchestrator/client"
@@ -84,18 +85,19 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (err error) {
 		fmt.Fprintln(out, "\nstopping")
 		err = errors.Join(err, d.stop())
 	}()
-	urls, err := d.ready(ctx)
+	up, err := d.ready(ctx)
 	if err != nil {
 		return d.explain(err)
 	}
-	w, err := newWalk(apps, urls, out)
+	w, err := newWalk(apps, d.dir, up, out)
 	if err != nil {
 		return err
 	}
-	if err := w.all(ctx); err != nil {
+	left, err := w.all(ctx)
+	if err != nil {
 		return d.explain(err)
 	}
-	fmt.Fprintf(out, "\nAll %d steps answered as they should.\n", len(steps))
+	fmt.Fprintln(out, "\n"+summary(len(steps), left))
 	if cfg.Once {
 		return nil
 	}
@@ -103,8 +105,16 @@ func Run(ctx context.Context, cfg Config, out io.Writer) (err error) {
 	return d.wait(ctx)
 }
 
-func newWalk(apps apps, urls devURLs, out io.Writer) (*walk, error) {
-	c, err := client.New(client.Options{URLs: []string{urls.API}})
+// summary is the last line of a walk of n steps without a wrong answer.
+func summary(n, left int) string {
+	if left == 0 {
+		return fmt.Sprintf("All %d steps answered as they should.", n)
+	}
+	return fmt.Sprintf("%d of %d steps answered as they should; %d SKIPPED, see above.", n-left, n, left)
+}
+
+func newWalk(apps apps, dir string, up dev.State, out io.Writer) (*walk, error) {
+	c, err := client.New(client.Options{URLs: []string{up.URLs.API}})
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +122,10 @@ func newWalk(apps apps, urls devURLs, out io.Writer) (*walk, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(), "BERTH_URL="+urls.API, "PATH="+filepath.Dir(self)+":"+os.Getenv("PATH"))
-	fmt.Fprintf(out, "berth dev is up.\n\n  export BERTH_URL=%s\n", urls.API)
-	return &walk{out: out, sh: &shell{out: out, env: env}, c: c, dir: apps.dir, urls: urls, hostPort: apps.hostPort,
-		servicePort6: apps.servicePort6}, nil
+	env := append(os.Environ(), "BERTH_URL="+up.URLs.API, "BERTH_VIP="+up.URLs.VIP, "BERTH_DEV_DIR="+dir, "PATH="+filepath.Dir(self)+":"+os.Getenv("PATH"))
+	fmt.Fprintf(out, "berth dev is up.\n\n  export BERTH_URL=%s BERTH_DEV_DIR=%s\n", up.URLs.API, dir)
+	return &walk{out: out, sh: &shell{out: out, env: env}, c: c, dir: apps.dir, urls: up.URLs, hostPort: apps.hostPort,
+		servicePort6: apps.servicePort6, noVIP: up.VIP.Reason}, nil
 }
 
 func (w *walk) printURLs() {

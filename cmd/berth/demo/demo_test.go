@@ -2,8 +2,10 @@ package demo
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 )
 
@@ -29,12 +32,12 @@ func TestExamplesAreUsedAsTheyAreWhereTheirPortsAreFree(t *testing.T) {
 }
 
 func TestATakenPortIsReplacedInACopyAndSaid(t *testing.T) {
-	l, err := net.Listen("tcp", ":0")
+	taken := porttest.Range(t, 10)
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", taken))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	taken := l.Addr().(*net.TCPAddr).Port
 	var out bytes.Buffer
 	a, err := prepare(Config{Dir: withPorts(t, taken, freeFrom(t, 24000)), HostPort: taken}, t.TempDir(), &out)
 	if err != nil {
@@ -58,12 +61,12 @@ func TestATakenPortIsReplacedInACopyAndSaid(t *testing.T) {
 }
 
 func TestServicePortsStartWhereTheyAreFree(t *testing.T) {
-	l, err := net.Listen("tcp", ":0")
+	taken := porttest.Range(t, 10)
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", taken))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	taken := l.Addr().(*net.TCPAddr).Port
 	got, err := freeRange(taken, 3)
 	if err != nil || got <= taken {
 		t.Errorf("range from %d (%v), want one after %d", got, err, taken)
@@ -205,5 +208,22 @@ func TestChecks(t *testing.T) {
 		if err := c.check(c.answer); (err == nil) != c.ok {
 			t.Errorf("%s: error %v", c.rule, err)
 		}
+	}
+}
+
+func TestWhatThisMachineCannotShowIsSkippedLoudly(t *testing.T) {
+	var out bytes.Buffer
+	all := steps
+	defer func() { steps = all }()
+	steps = []step{{"shown", "", func(context.Context, *walk) error { return nil }}, {"VIP", "", virtualByNumber}}
+	left, err := (&walk{out: &out, noVIP: "no namespaces here"}).all(t.Context())
+	if err != nil || left != 1 {
+		t.Fatalf("%d left out, %v", left, err)
+	}
+	if !strings.Contains(out.String(), "SKIPPED, NOT SHOWN: no namespaces here") {
+		t.Errorf("said %q", &out)
+	}
+	if got := summary(2, left); !strings.HasPrefix(got, "1 of 2 steps") || !strings.Contains(got, "SKIPPED") {
+		t.Errorf("summary %q", got)
 	}
 }

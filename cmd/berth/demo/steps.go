@@ -25,6 +25,9 @@ var steps = []step{
 	{"HAPROXY_0_VHOST", "test6 answers to the host names of its label.", vhost},
 	{"DNS, addresses", "dnsd answers for every app that runs: its name, with the addresses of its tasks.", dnsAddress},
 	{"DNS, ports", "An SRV record says which ports test2's tasks have, and where.", dnsPort},
+	{"a virtual address, by name", "test4 asks for /test4:80: the kernel leads the address of that name to its task. It works in " +
+		"a network namespace from which nothing leaves, which `berth dev exec` enters.", virtualByName},
+	{"a virtual address, by number", "test5 asks for 1.1.1.1:80, which outside of that namespace is a stranger's.", virtualByNumber},
 	{"scaling", "Three tasks instead of one. The load balancer learns of them as soon as they are healthy.", scale},
 	{"stats", "HAProxy's own view: a backend for each service, named by app and service port.", stats},
 }
@@ -141,6 +144,27 @@ func stats(ctx context.Context, w *walk) error {
 	command := fmt.Sprintf("curl -sS '%s;csv' | cut -d, -f1,2,18 | grep '^test'", w.urls.Stats)
 	return w.sh.poll(ctx, command, contains(fmt.Sprintf("test6_%d,BACKEND,UP", w.servicePort6)))
 }
+
+// virtual asks for a virtual address where it works: in the namespace, never on the machine itself.
+func virtual(ctx context.Context, w *walk, app, vip string) error {
+	if w.noVIP != "" {
+		return skipped(w.noVIP)
+	}
+	tasks, err := w.tasks(ctx, app, 1)
+	if err != nil {
+		return err
+	}
+	if err := w.sh.poll(ctx, "berth dev exec curl -sS --max-time 5 http://"+vip+"/", contains(tasks[0].ID)); err != nil {
+		return err
+	}
+	return w.sh.poll(ctx, "berth vip show "+vip, contains(tasks[0].ID, "active"))
+}
+
+func virtualByName(ctx context.Context, w *walk) error {
+	return virtual(ctx, w, "/test4", "test4.marathon.l4lb.thisdcos.directory")
+}
+
+func virtualByNumber(ctx context.Context, w *walk) error { return virtual(ctx, w, "/test5", "1.1.1.1") }
 
 // repeat asks n times and shows which task answered.
 func repeat(n int, curlArgs string) string {

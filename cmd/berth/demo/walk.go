@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -21,19 +22,33 @@ type walk struct {
 	dir  string // where the apps' files are
 	urls dev.URLs
 
-	hostPort     int // of test2
-	servicePort6 int // of test6
+	hostPort     int    // of test2
+	servicePort6 int    // of test6
+	noVIP        string // why there are no virtual addresses; "" if there are
 }
 
-// all runs every step and returns the first thing that was not as it should be.
-func (w *walk) all(ctx context.Context) error {
+// skipped is why a step cannot be shown on this machine.
+type skipped string
+
+func (s skipped) Error() string { return string(s) }
+
+// all runs every step and returns the first thing that was not as it should be. Steps that this machine cannot show are
+// told loudly, and counted.
+func (w *walk) all(ctx context.Context) (left int, err error) {
 	for i, s := range steps {
 		fmt.Fprintf(w.out, "\n%d. %s\n   %s\n\n", i+1, s.title, s.about)
-		if err := s.run(ctx, w); err != nil {
-			return fmt.Errorf("step %d, %s: %w", i+1, s.title, err)
+		err := s.run(ctx, w)
+		var why skipped
+		if errors.As(err, &why) {
+			left++
+			fmt.Fprintf(w.out, "  SKIPPED, NOT SHOWN: %s\n", why)
+			continue
+		}
+		if err != nil {
+			return left, fmt.Errorf("step %d, %s: %w", i+1, s.title, err)
 		}
 	}
-	return nil
+	return left, nil
 }
 
 func (w *walk) file(name string) string { return filepath.Join(w.dir, name) }

@@ -21,7 +21,9 @@ type Config struct {
 	Keep   bool // leave the tasks running at the end
 
 	HTTPPort, HTTPSPort, StatsPort, AppIDPort int // 0 chooses
-	DNSPort, DNSHTTPPort                      int // 0 chooses
+	DNSPort, DNSHTTPPort, VIPPort             int // 0 chooses
+
+	VIP string // auto, on or off: virtual addresses in a network namespace
 
 	ServicePortMin, ServicePortMax int // service ports are assigned from here
 
@@ -32,15 +34,18 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Dir: DefaultDir(), Driver: "process", Groups: []string{"external"},
-		ServicePortMin: 10000, ServicePortMax: 20000,
+		VIP: vipAuto, ServicePortMin: 10000, ServicePortMax: 20000,
 		LogLevel: "warn", LogFormat: "text",
 	}
 }
 
 const help = `Runs the orchestrator, the load balancer and the name server in one process, with a real HAProxy, until Ctrl-C.
 
-As root HAProxy takes ports 80, 443, 9090 and 9091, the API 8080 and the name server 53 on loopback. Without root, or where one of them is taken, free
-ones are taken instead, and it is said which; a port asked for by a flag is never replaced.
+As root HAProxy takes ports 80, 443, 9090 and 9091, the API 8080 and the name server 53 on loopback. Without root, or where
+one of them is taken, free ones are taken instead, and it is said which; a port asked for by a flag is never replaced.
+
+Virtual addresses (port labels VIP_0=1.1.1.1:80 or VIP_0=/name:80) work for what runs under "berth dev exec", in a network
+namespace from which nothing leaves: on the machine itself 1.1.1.1 goes on being the stranger's that it is.
 
 Ctrl-C stops everything, the tasks too (--keep leaves them running). The apps stay in --dir: the next start in the same
 directory runs them again. After a kill -9 the next start adopts the tasks and HAProxy as they are.`
@@ -64,7 +69,7 @@ func Command() *cobra.Command {
 			if err := cli.Layer(cmd, EnvPrefix, ""); err != nil {
 				return err
 			}
-			for _, p := range append(c.proxyPorts(), c.dnsPorts()...) {
+			for _, p := range append(c.proxyPorts(), c.localPorts()...) {
 				if p.number == 0 && cmd.Flags().Changed(p.flag) {
 					return cli.Usagef("--%s 0: expected a port from 1 to 65535; without the flag one is chosen", p.flag)
 				}
@@ -79,8 +84,16 @@ func Command() *cobra.Command {
 		},
 	}
 	addFlags(cmd.Flags(), &c)
+	cmd.AddCommand(execCommand())
 	return cmd
 }
+
+// How virtual addresses are served.
+const (
+	vipAuto = "auto" // if the machine allows
+	vipOn   = "on"
+	vipOff  = "off"
+)
 
 // EnvPrefix begins the environment variable of every flag: BERTH_DEV_HTTP_PORT.
 const EnvPrefix = "BERTH_DEV"
@@ -98,6 +111,8 @@ func addFlags(f *pflag.FlagSet, c *Config) {
 	f.IntVar(&c.AppIDPort, "appid-port", c.AppIDPort, "`port` for X-Marathon-App-Id (default: 9091 or the next free one)")
 	f.IntVar(&c.DNSPort, "dns-port", c.DNSPort, "`port` of the name server on loopback (default: 53, or from 8053)")
 	f.IntVar(&c.DNSHTTPPort, "dns-http-port", c.DNSHTTPPort, "`port` of the name server's HTTP API (default: 8123 or the next free one)")
+	f.StringVar(&c.VIP, "vip", c.VIP, "virtual addresses, in a network namespace: on, off, or auto (where that can be had)")
+	f.IntVar(&c.VIPPort, "vip-port", c.VIPPort, "`port` of their status (default: 8124 or the next free one)")
 	f.IntVar(&c.ServicePortMin, "service-port-min", c.ServicePortMin, "lowest service `port` to assign")
 	f.IntVar(&c.ServicePortMax, "service-port-max", c.ServicePortMax, "highest service `port` to assign")
 	f.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
@@ -119,7 +134,12 @@ func (c *Config) validate() error {
 	default:
 		return cli.Usagef("--driver %q: expected process, docker or auto", c.Driver)
 	}
-	for _, p := range append(c.proxyPorts(), c.dnsPorts()...) {
+	switch c.VIP {
+	case vipAuto, vipOn, vipOff:
+	default:
+		return cli.Usagef("--vip %q: expected auto, on or off", c.VIP)
+	}
+	for _, p := range append(c.proxyPorts(), c.localPorts()...) {
 		if p.number < 0 || p.number > 65535 {
 			return cli.Usagef("--%s %d: expected a port from 1 to 65535", p.flag, p.number)
 		}
@@ -143,12 +163,13 @@ func (c *Config) proxyPorts() []*port {
 	return flagged(ports)
 }
 
-// dnsPorts are what the name server listens on, on loopback.
-func (c *Config) dnsPorts() []*port {
+// localPorts are what our own daemons besides the orchestrator listen on, on loopback.
+func (c *Config) localPorts() []*port {
 	const local = "127.0.0.1"
 	return flagged([]*port{
 		{name: "dns", what: "DNS", number: c.DNSPort, root: 53, user: 8053, address: local},
 		{name: "dns-http", what: "DNS over HTTP", number: c.DNSHTTPPort, root: 8123, user: 8123, address: local},
+		{name: "vip", what: "status of virtual addresses", number: c.VIPPort, root: 8124, user: 8124, address: local},
 	})
 }
 
@@ -187,6 +208,7 @@ func urls(ports map[string]int, apiHost string) URLs {
 	const local = "127.0.0.1"
 	return URLs{
 		DNS:   net.JoinHostPort(local, strconv.Itoa(ports["dns"])),
+		VIP:   at("http", local, ports["vip"], 80),
 		API:   fmt.Sprintf("http://%s", net.JoinHostPort(apiHost, strconv.Itoa(ports["api"]))),
 		HTTP:  at("http", local, ports["http"], 80),
 		HTTPS: at("https", local, ports["https"], 443),

@@ -1,30 +1,24 @@
 package dev
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
+
+	"berth/internal/porttest"
 )
 
 // taken binds a port on loopback for the duration of the test.
 func taken(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port := porttest.Free(t)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-func unused(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 func testPort(number, root, user int, byUser bool) *port {
@@ -55,7 +49,7 @@ func TestTakenDefaultIsReplacedAndSaid(t *testing.T) {
 }
 
 func TestUnprivilegedPortIsSaid(t *testing.T) {
-	first := unused(t)
+	first := porttest.Free(t)
 	p := testPort(0, 80, first, false)
 	said, err := choose([]*port{p}, false, nil)
 	if err != nil {
@@ -67,7 +61,7 @@ func TestUnprivilegedPortIsSaid(t *testing.T) {
 }
 
 func TestUsualPortIsNotWorthAWord(t *testing.T) {
-	usual := unused(t)
+	usual := porttest.Free(t)
 	p := testPort(0, usual, 8000, false)
 	said, err := choose([]*port{p}, true, nil)
 	if err != nil || len(said) != 0 || p.number != usual {
@@ -87,7 +81,7 @@ func TestPortOfAKilledRunIsKeptThoughItsHAProxyHoldsIt(t *testing.T) {
 }
 
 func TestTwoPortsNeverShareANumber(t *testing.T) {
-	first := unused(t)
+	first := porttest.Free(t)
 	a, b := testPort(0, 80, first, false), testPort(0, 443, first, false)
 	b.name = "https"
 	if _, err := choose([]*port{a, b}, false, nil); err != nil {
@@ -96,7 +90,7 @@ func TestTwoPortsNeverShareANumber(t *testing.T) {
 	if a.number == b.number {
 		t.Errorf("both on %d", a.number)
 	}
-	same := unused(t)
+	same := porttest.Free(t)
 	_, err := choose([]*port{testPort(same, 80, 8000, true), testPort(same, 443, 8443, true)}, false, nil)
 	if err == nil {
 		t.Error("the same number twice was accepted")

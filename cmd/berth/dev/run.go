@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -57,6 +58,8 @@ type plan struct {
 	host  string // of the API
 	urls  URLs
 	said  []string
+
+	virtual VIP
 }
 
 func newPlan(c Config, opt Options) (*plan, error) {
@@ -69,7 +72,7 @@ func newPlan(c Config, opt Options) (*plan, error) {
 		return nil, err
 	}
 	// Our own ports of a killed run are free again, HAProxy's are held by the HAProxy that it left behind.
-	own := append(c.dnsPorts(), api)
+	own := append(c.localPorts(), api)
 	for _, e := range own {
 		e.prefer(last.Ports[e.name])
 		delete(last.Ports, e.name)
@@ -104,11 +107,11 @@ func (p *plan) run(ctx context.Context) error {
 		p.orchestrator(),
 		p.mlb(),
 		p.dnsd(),
-		// vip is not among them: it changes the kernel's tables, which a program of one's own should do on purpose.
+		p.vip(),
 	}
 	err := supervise(ctx, daemons, func() error {
 		p.tell()
-		state.Ready = true
+		state.Ready, state.VIP = true, p.virtual
 		return state.write(p.c.Dir)
 	})
 	if !p.c.Keep {
@@ -136,12 +139,20 @@ func (p *plan) tell() {
   host names   %s, with TLS %s
   stats page   %s
   DNS          dig @127.0.0.1 -p %d NAME.marathon.mesos
+  VIPs         %s
   state        %s
 
   export BERTH_URL=%s
   berth app add FILE --wait
 
-`, p.withTasks(), p.urls.API, p.urls.API, p.urls.HTTP, p.urls.HTTPS, p.urls.Stats, p.ports["dns"], p.c.Dir, p.urls.API)
+`, p.withTasks(), p.urls.API, p.urls.API, p.urls.HTTP, p.urls.HTTPS, p.urls.Stats, p.ports["dns"], p.whereVIPs(), p.c.Dir, p.urls.API)
+}
+
+func (p *plan) whereVIPs() string {
+	if p.virtual.PID == 0 {
+		return "none: " + strings.ReplaceAll(p.virtual.Reason, "\n", " ")
+	}
+	return "berth dev exec curl http://1.1.1.1/" // in a namespace: the machine's own 1.1.1.1 is a stranger's
 }
 
 func (p *plan) withTasks() string {

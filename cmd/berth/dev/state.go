@@ -22,6 +22,7 @@ type State struct {
 	Ready bool           `json:"ready"`
 	Ports map[string]int `json:"ports"`
 	URLs  URLs           `json:"urls"`
+	VIP   VIP            `json:"vip,omitzero"` // once Ready
 }
 
 // URLs are where everything answers.
@@ -32,6 +33,7 @@ type URLs struct {
 	Stats string `json:"stats"`
 	AppID string `json:"appid"`
 	DNS   string `json:"dns"` // host:port
+	VIP   string `json:"vip"` // status
 }
 
 // ReadState reads the state of the berth dev that runs in dir, or that was killed there; ok is false if there is none.

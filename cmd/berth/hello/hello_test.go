@@ -67,7 +67,7 @@ func (s *server) wait(t *testing.T) error {
 	select {
 	case err := <-s.done:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the server does not end")
 		return nil
 	}
@@ -148,7 +148,7 @@ func TestHealthFails(t *testing.T) {
 				t.Errorf("at first: %s %s", resp.Status, body)
 			}
 			c.upset()
-			for deadline := time.Now().Add(10 * time.Second); ; {
+			for deadline := time.Now().Add(30 * time.Second); ; {
 				resp, _ := get(t, "http://"+s.addr+"/health", "*/*")
 				if resp.StatusCode == http.StatusServiceUnavailable {
 					break

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"berth/cmd/internal/cli"
+	"berth/dnsd"
 	"berth/dnsd/forward"
 	"berth/dnsd/server"
 	"berth/dnsd/zone"
@@ -103,6 +104,33 @@ func (c *Config) serverConfig() (server.Config, error) {
 		return s, cli.UsageError{Err: err}
 	}
 	return s, nil
+}
+
+// checkAges says what is wrong with the times after which what is known counts as old.
+func (c *Config) checkAges() error {
+	switch {
+	case c.StaleAfter <= 0:
+		return cli.Usagef("--stale-after %s: expected more than 0", c.StaleAfter)
+	case c.ExpireAfter < 0 || c.ExpireAfter > 0 && c.ExpireAfter <= c.StaleAfter:
+		return cli.Usagef("--expire-after %s: expected more than --stale-after, %s, or 0", c.ExpireAfter, c.StaleAfter)
+	}
+	return nil
+}
+
+// vipOptions are the part of c about virtual addresses.
+func (c *Config) vipOptions() (dnsd.VIPOptions, error) {
+	u, err := url.Parse(c.VIP)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return dnsd.VIPOptions{}, cli.Usagef("--vip %q: expected a URL, as in http://127.0.0.1:8124", c.VIP)
+	}
+	if !c.DCOS {
+		return dnsd.VIPOptions{}, cli.Usagef("--vip: its names are in a zone that --dcos=false leaves out")
+	}
+	o := dnsd.VIPOptions{URL: c.VIP, File: c.state("vips.json")}
+	if id, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
+		o.Boot = strings.TrimSpace(string(id))
+	}
+	return o, nil
 }
 
 func networks(list []string) ([]netip.Prefix, error) {

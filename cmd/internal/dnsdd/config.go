@@ -18,11 +18,16 @@ type Config struct {
 	CredentialsFile string   // the same in the first line of a file
 	DCOSCredentials string   // JSON of a DC/OS service account
 	CACert          string   // PEM bundle
-	Insecure        bool     // don't verify the server
+	TokenFile       string   // bearer token in the first line
+	ClientCert      string   // PEM, with ClientKey: to show the server
+	ClientKey       string
+	Insecure        bool // don't verify the server
 	Quiet, Ceiling  time.Duration
 	Resync          time.Duration
 	StaleAfter      time.Duration
-	Subscriber      string // "" is made from host name and listener
+	ExpireAfter     time.Duration // 0: never
+	Subscriber      string        // "" is made from host name and listener
+	VIP             string        // URL of this node's vip, whose names are served; "" serves none
 
 	// Addresses.
 	Listen     []string // host:port, :port for all addresses; empty for none

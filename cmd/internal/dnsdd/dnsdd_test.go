@@ -9,7 +9,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,7 +58,7 @@ func start(t *testing.T, change func(*Config), urls ...string) Bound {
 	case err := <-done:
 		done <- err
 		t.Fatal(err)
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("does not bind")
 	}
 	return Bound{}
@@ -72,7 +75,7 @@ func ask(t *testing.T, b Bound, name string, typ uint16) *dns.Msg {
 
 func await(t *testing.T, b Bound, name string, typ uint16) *dns.Msg {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		m := ask(t, b, name, typ)
 		if len(m.Answer) > 0 {
 			return m
@@ -183,6 +186,8 @@ func TestUsage(t *testing.T) {
 		{"a resolver by name", []string{"--listen", "127.0.0.1:0", "--http", "", "--resolvers", "dns.example", "--state-dir", ""}, "resolver"},
 		{"an unknown source", []string{"--ip-sources", "luck"}, "address source"},
 		{"a network", []string{"--listen", "127.0.0.1:0", "--http", "", "--allow-query", "10/8", "--state-dir", ""}, "--allow-query"},
+		{"expired before it is stale", []string{"--listen", "127.0.0.1:0", "--http", "", "--expire-after", "10s", "--state-dir", ""}, "--expire-after"},
+		{"a vip that is no URL", []string{"--listen", "127.0.0.1:0", "--http", "", "--vip", "127.0.0.1:8124", "--state-dir", ""}, "--vip"},
 		{"no address at all", []string{"--listen", "", "--http", ""}, "at least one"},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
@@ -266,25 +271,50 @@ func TestOwnAddresses(t *testing.T) {
 func TestNamesOfAgents(t *testing.T) {
 	h := newHosts()
 	defer h.close()
-	calls := 0
-	fail := false
+	var calls atomic.Int32
+	var fail atomic.Bool
+	var ip atomic.Value
+	ip.Store("10.0.0.1")
 	h.ask = func(context.Context, string) ([]netip.Addr, error) {
-		calls++
-		if fail {
+		calls.Add(1)
+		if fail.Load() {
 			return nil, io.EOF
 		}
-		return []netip.Addr{netip.MustParseAddr("10.0.0.1")}, nil
+		return []netip.Addr{netip.MustParseAddr(ip.Load().(string))}, nil
 	}
 	if got := h.lookup("a"); len(got) != 1 {
 		t.Error(got)
 	}
-	if got := h.lookup("a"); len(got) != 1 || calls != 1 {
-		t.Error("asked again", got, calls)
+	if got := h.lookup("a"); len(got) != 1 || calls.Load() != 1 {
+		t.Error("asked again", got, calls.Load())
 	}
-	fail = true
-	h.mu.Lock()
-	h.known["a"].until = time.Time{}
-	h.mu.Unlock()
+	told := make(chan []string, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	group.Go(func() { h.run(ctx, func(hosts ...string) { told <- hosts }) })
+	defer group.Wait()
+	defer cancel()
+	ip.Store("10.0.0.2")
+	h.due(time.Now().Add(hostsGood + time.Second))
+	select {
+	case got := <-told:
+		if !slices.Equal(got, []string{"a"}) {
+			t.Error("told", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody is told that an agent moved")
+	}
+	if got := h.lookup("a"); len(got) != 1 || got[0].String() != "10.0.0.2" {
+		t.Error("after the move", got)
+	}
+	fail.Store(true)
+	n := calls.Load()
+	h.due(time.Now().Add(hostsGood + time.Second))
+	for deadline := time.Now().Add(10 * time.Second); calls.Load() == n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not asked again")
+		}
+	}
 	if got := h.lookup("a"); len(got) != 1 {
 		t.Error("an agent vanished with DNS", got)
 	}

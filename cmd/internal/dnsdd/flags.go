@@ -27,13 +27,21 @@ func sourceFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.CredentialsFile, "marathon-auth-credential-file", c.CredentialsFile, "`file` whose first line is user:password")
 	f.StringVar(&c.DCOSCredentials, "dcos-auth-credentials", c.DCOSCredentials, "`JSON` of a DC/OS service account")
 	f.StringVar(&c.CACert, "marathon-ca-cert", c.CACert, "PEM `file` to verify the server with, instead of the system's")
+	f.StringVar(&c.TokenFile, "marathon-token-file", c.TokenFile, "`file` whose first line is a bearer token; a new one counts\n"+
+		"at once")
+	f.StringVar(&c.ClientCert, "marathon-client-cert", c.ClientCert, "PEM `file` of a certificate to show the server")
+	f.StringVar(&c.ClientKey, "marathon-client-key", c.ClientKey, "PEM `file` of its key (default: the certificate's file)")
 	f.BoolVar(&c.Insecure, "marathon-insecure", c.Insecure, "do not verify the server's certificate")
 	f.DurationVar(&c.Quiet, "quiet", c.Quiet, "act after this `time` without an event")
 	f.DurationVar(&c.Ceiling, "ceiling", c.Ceiling, "but never later than this `time` after the first one")
 	f.DurationVar(&c.Resync, "resync", c.Resync, "`time` after which everything is read anew")
 	f.DurationVar(&c.StaleAfter, "stale-after", c.StaleAfter, "`time` without contact after which answers are marked stale")
+	f.DurationVar(&c.ExpireAfter, "expire-after", c.ExpireAfter, "`time` without contact after which names of apps get SERVFAIL rather\n"+
+		"than old answers; 0 is never")
 	f.StringVar(&c.Subscriber, "subscriber", c.Subscriber, "`name` in the drain handshake; it must differ between name servers\n"+
 		"(default: made from host name and listener)")
+	f.StringVar(&c.VIP, "vip", c.VIP, "`URL` of this machine's vip, as in http://127.0.0.1:8124: names of virtual addresses are\n"+
+		"answered while its rules for them are in force")
 }
 
 func addressFlags(f *pflag.FlagSet, c *Config) {

@@ -44,7 +44,7 @@ var renamed = map[string]string{
 	"externalon": "external", "recurseon": "recursion-available", "soamname": "soa-mname", "soarname": "soa-rname",
 	"soarefresh": "soa-refresh", "soaretry": "soa-retry", "soaexpire": "soa-expire", "soaminttl": "soa-minimum",
 	"ipsources": "ip-sources", "enforcerfc952": "rfc952", "settruncatebit": "truncate-bit", "enumerationon": "enumeration",
-	"cacertfile": "marathon-ca-cert",
+	"cacertfile": "marathon-ca-cert", "certfile": "marathon-client-cert", "keyfile": "marathon-client-key",
 }
 
 // inSeconds are keys that count seconds, of flags that take a duration.

@@ -52,6 +52,7 @@ type daemon struct {
 	http      net.Listener
 	names     *hosts
 	source    *client.Client
+	vips      dnsd.VIPOptions
 	forward   *forward.Forwarder
 	server    *server.Server
 	loop      *dnsd.Daemon
@@ -81,6 +82,9 @@ func (d *daemon) bind(ctx context.Context) error {
 		return err
 	}
 	if d.zone, err = d.c.zoneOptions(); err != nil {
+		return err
+	}
+	if err := d.c.checkAges(); err != nil {
 		return err
 	}
 	if err := d.listen(ctx); err != nil {
@@ -160,13 +164,18 @@ func (d *daemon) wire() (err error) {
 		return err
 	}
 	b.SetStatic(static)
+	if d.c.VIP != "" {
+		if d.vips, err = d.c.vipOptions(); err != nil {
+			return err
+		}
+	}
 	empty := zone.NewBuilder(d.zone).Update(nil, 1)
 	if err := d.wireServer(empty); err != nil {
 		return err
 	}
 	d.loop = dnsd.New(dnsd.Options{
 		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), InfraFile: d.c.state("infra.json"),
-		StaleAfter: d.c.StaleAfter, Log: d.log,
+		StaleAfter: d.c.StaleAfter, ExpireAfter: d.c.ExpireAfter, Log: d.log,
 	})
 	return nil
 }
@@ -214,6 +223,10 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	group.Go(func() { _ = d.loop.Run(inside) })
 	group.Go(func() { d.followFiles(inside) })
+	group.Go(func() { d.names.run(inside, d.loop.Rehost) })
+	if d.c.VIP != "" {
+		group.Go(func() { d.loop.FollowVIPs(inside, d.vips) })
+	}
 	if d.c.LoopCheck && d.c.External {
 		group.Go(func() { d.forward.FindLoops(inside) })
 	}

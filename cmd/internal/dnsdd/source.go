@@ -14,7 +14,8 @@ import (
 // clientOptions are the part of c about the source.
 func (c *Config) clientOptions(listening []netip.AddrPort, log *slog.Logger) (client.Options, error) {
 	o := client.Options{
-		URLs: cli.SplitList(c.Marathon), CAFile: c.CACert, Insecure: c.Insecure, UserAgent: "dnsd", Role: "dnsd",
+		URLs: cli.SplitList(c.Marathon), CAFile: c.CACert, Insecure: c.Insecure, TokenFile: c.TokenFile,
+		CertFile: c.ClientCert, KeyFile: c.ClientKey, UserAgent: "dnsd", Role: "dnsd",
 		Subscriber: c.Subscriber, Quiet: c.Quiet, Ceiling: c.Ceiling, Resync: c.Resync, CacheFile: c.state("apps.json"),
 		DiskAfter: 100 * time.Millisecond, Log: log,
 	}

@@ -28,7 +28,7 @@ func (l *lab) paths() haproxy.Paths {
 func (l *lab) agree(after string) {
 	l.t.Helper()
 	diff := ""
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		s := l.state()
 		if s.Index != l.cluster.Index() || s.Failing {
 			diff = fmt.Sprintf("index %d, want %d; failing: %v %s", s.Index, l.cluster.Index(), s.Failing, s.LastError)

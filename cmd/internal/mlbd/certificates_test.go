@@ -41,7 +41,7 @@ func TestCertificatesAreSwappedWithoutAReload(t *testing.T) {
 	l.up()
 	shows := func(port int, name string, want int64) {
 		t.Helper()
-		l.within(5*time.Second, fmt.Sprintf("%s is shown with certificate %d", name, want), func() bool {
+		l.within(30*time.Second, fmt.Sprintf("%s is shown with certificate %d", name, want), func() bool {
 			return serial(port, name) == want
 		})
 	}
@@ -76,7 +76,7 @@ func TestCertificatesAreSwappedWithoutAReload(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	l.within(5*time.Second, "the broken files are told", func() bool {
+	l.within(30*time.Second, "the broken files are told", func() bool {
 		return strings.Count(l.admin("/_mlb_problems"), "keeps what it has") == 3
 	})
 	l.cluster.SetApp(app("/late", p[1], nil, l.task("late")))
@@ -91,7 +91,7 @@ func TestCertificatesAreSwappedWithoutAReload(t *testing.T) {
 	shows(https, "main.test", 21)
 	shows(p[0], "own.test", 22)
 	shows(https, "a.test", 23)
-	l.within(5*time.Second, "nothing is left to tell", func() bool { return !strings.Contains(l.admin("/_mlb_problems"), "keeps") })
+	l.within(30*time.Second, "nothing is left to tell", func() bool { return !strings.Contains(l.admin("/_mlb_problems"), "keeps") })
 }
 
 // asks opens the TLS port under one name and asks for a host, with a client certificate if there is one.
@@ -158,15 +158,15 @@ func TestGroupHTTPSByVhost(t *testing.T) {
 	// Another host with TLS of its own: one reload, and all goes on.
 	l.cluster.SetApp(app("/open", p[0], map[string]string{"HAPROXY_0_VHOST": "open.test,more.test", "HAPROXY_0_SSL_CERT": in("own.pem")},
 		l.task("open")))
-	l.within(5*time.Second, "more.test has the certificate", func() bool { return serial(https, "more.test") == 3 })
+	l.within(30*time.Second, "more.test has the certificate", func() bool { return serial(https, "more.test") == 3 })
 	if code, err := asks(https, "locked.test", "locked.test"); err == nil {
 		t.Errorf("without a client certificate: %d", code)
 	}
 	// Its content changes without one.
-	l.within(5*time.Second, "the old worker has ended", func() bool { return len(strings.Fields(l.admin("/_haproxy_getpids"))) == 2 })
+	l.within(30*time.Second, "the old worker has ended", func() bool { return len(strings.Fields(l.admin("/_haproxy_getpids"))) == 2 })
 	pids := l.admin("/_haproxy_getpids")
 	certtest.Put(t, in("own.pem"), "elsewhere.test", 4)
-	l.within(5*time.Second, "the new certificate is shown", func() bool { return serial(https, "more.test") == 4 })
+	l.within(30*time.Second, "the new certificate is shown", func() bool { return serial(https, "more.test") == 4 })
 	if now := l.admin("/_haproxy_getpids"); now != pids {
 		t.Errorf("processes %q, then %q: want no reload", pids, now)
 	}

@@ -13,9 +13,12 @@ type Config struct {
 	Credentials        string   // user:password
 	CredentialsFile    string   // the same in the first line of a file
 	DCOSCredentials    string   // JSON of a DC/OS service account
+	TokenFile          string   // bearer token in the first line
 	CACert             string   // PEM bundle
-	Insecure           bool     // don't verify the server
-	MaxBackoff         float64  // seconds
+	ClientCert         string   // PEM, with ClientKey: to show the server
+	ClientKey          string
+	Insecure           bool    // don't verify the server
+	MaxBackoff         float64 // seconds
 	Quiet, Ceiling     time.Duration
 	Resync, StaleAfter time.Duration
 	CacheFile          string // "" is apps.json next to the configuration, "none" keeps none

@@ -25,6 +25,10 @@ func sourceFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.CredentialsFile, "marathon-auth-credential-file", c.CredentialsFile, "`file` whose first line is user:password")
 	f.StringVar(&c.DCOSCredentials, "dcos-auth-credentials", c.DCOSCredentials, "`JSON` of a DC/OS service account")
 	f.StringVar(&c.CACert, "marathon-ca-cert", c.CACert, "PEM `file` to verify the server with, instead of the system's")
+	f.StringVar(&c.TokenFile, "marathon-token-file", c.TokenFile, "`file` whose first line is a bearer token; a new one counts\n"+
+		"at once")
+	f.StringVar(&c.ClientCert, "marathon-client-cert", c.ClientCert, "PEM `file` of a certificate to show the server")
+	f.StringVar(&c.ClientKey, "marathon-client-key", c.ClientKey, "PEM `file` of its key (default: the certificate's file)")
 	f.BoolVar(&c.Insecure, "marathon-insecure", c.Insecure, "do not verify the server's certificate")
 	f.Float64Var(&c.MaxBackoff, "max-backoff", c.MaxBackoff, "longest wait in `seconds` between attempts to open the event stream")
 	f.DurationVar(&c.Quiet, "quiet", c.Quiet, "act after this `time` without an event")

@@ -214,7 +214,7 @@ func askAt(address string, port int, path, host string) (int, string, error) {
 // answers waits until a port answers with the text.
 func (l *lab) answers(port int, host, want string) {
 	l.t.Helper()
-	l.within(10*time.Second, fmt.Sprintf("port %d host %q answers %q", port, host, want), func() bool {
+	l.within(30*time.Second, fmt.Sprintf("port %d host %q answers %q", port, host, want), func() bool {
 		code, body, _ := ask(port, "/", host)
 		return code == 200 && body == want
 	})
@@ -243,7 +243,7 @@ func (l *lab) admin(path string) string {
 func (l *lab) reports(texts ...string) {
 	l.t.Helper()
 	var got string
-	l.within(5*time.Second, "the problems are listed", func() bool {
+	l.within(30*time.Second, "the problems are listed", func() bool {
 		got = l.admin("/_mlb_problems")
 		return !slices.ContainsFunc(texts, func(s string) bool { return !strings.Contains(got, s) })
 	})
@@ -253,7 +253,7 @@ func (l *lab) reports(texts ...string) {
 func (l *lab) settled() mlb.Status {
 	l.t.Helper()
 	var s mlb.Status
-	l.within(5*time.Second, "everything is in force", func() bool {
+	l.within(30*time.Second, "everything is in force", func() bool {
 		s = l.state()
 		return s.Index == l.cluster.Index() && !s.Failing
 	})

@@ -155,7 +155,8 @@ func redactURL(s string) string {
 // clientOptions are for the watch.
 func (c Config) clientOptions(p haproxy.Paths, log *slog.Logger) (client.Options, error) {
 	o := client.Options{
-		URLs: c.Marathon, CAFile: c.CACert, Insecure: c.Insecure, UserAgent: "mlb", Role: "mlb", Subscriber: c.Subscriber,
+		URLs: c.Marathon, CAFile: c.CACert, Insecure: c.Insecure, TokenFile: c.TokenFile, CertFile: c.ClientCert,
+		KeyFile: c.ClientKey, UserAgent: "mlb", Role: "mlb", Subscriber: c.Subscriber,
 		Quiet: c.Quiet, Ceiling: c.Ceiling, Resync: c.Resync, MaxBackoff: time.Duration(c.MaxBackoff * float64(time.Second)),
 		Log: log,
 	}

@@ -100,7 +100,7 @@ func (f *fleet) routed(b *testing.B, host, want string) {
 
 // settle waits until HAProxy and the files are where the cluster is.
 func (f *fleet) settle() {
-	f.within(20*time.Second, "settled", func() bool { return f.state().Index == f.cluster.Index() })
+	f.within(30*time.Second, "settled", func() bool { return f.state().Index == f.cluster.Index() })
 }
 
 // measure changes the cluster count times and prints how long it took until a request got there.

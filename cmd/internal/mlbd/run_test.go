@@ -61,7 +61,7 @@ func TestMoreTasksAndNewHostNeedNoReload(t *testing.T) {
 	if s.LastChange == nil || s.LastChange.Rung != "runtime" || s.Servers != 2 {
 		t.Errorf("state %+v: want a runtime change and 2 servers", s)
 	}
-	l.within(5*time.Second, "the files follow", func() bool {
+	l.within(30*time.Second, "the files follow", func() bool {
 		text, _ := os.ReadFile(l.c.HAProxyConfig)
 		return strings.Count(string(text), "\n  server 127_0_0_1_") == 2 &&
 			strings.Contains(l.admin("/_haproxy_getvhostmap"), "new.test web_"+strconv.Itoa(port))
@@ -103,7 +103,7 @@ func TestAdminPagesThroughHAProxy(t *testing.T) {
 	}
 	reads := l.cluster.Requests("GET /v2/apps")
 	l.admin("/_mlb_signal/hup")
-	l.within(5*time.Second, "everything is read anew", func() bool { return l.cluster.Requests("GET /v2/apps") > reads })
+	l.within(30*time.Second, "everything is read anew", func() bool { return l.cluster.Requests("GET /v2/apps") > reads })
 }
 
 func TestOneBadAppHurtsOnlyItself(t *testing.T) {
@@ -170,7 +170,7 @@ func TestBrokenTemplateLeavesWhatRuns(t *testing.T) {
 	}
 	for _, broken := range []string{"  option nonsense\n", "  {{ .nosuch"} {
 		write(broken)
-		l.within(5*time.Second, "the template is reported", func() bool {
+		l.within(30*time.Second, "the template is reported", func() bool {
 			return strings.Contains(l.admin("/_mlb_problems"), "BACKEND_HTTP_OPTIONS")
 		})
 		l.answers(port, "", "one")
@@ -179,7 +179,7 @@ func TestBrokenTemplateLeavesWhatRuns(t *testing.T) {
 		}
 	}
 	write("  http-request set-header X-Template yes\n")
-	l.within(5*time.Second, "the good template is used", func() bool {
+	l.within(30*time.Second, "the good template is used", func() bool {
 		return strings.Contains(l.admin("/_haproxy_getconfig"), "X-Template yes") &&
 			!strings.Contains(l.admin("/_mlb_problems"), "BACKEND_HTTP_OPTIONS")
 	})
@@ -267,7 +267,7 @@ func TestDrainingTaskIsAcknowledgedWithItsSessions(t *testing.T) {
 		k := acks[len(acks)-1]
 		return k.Index, k.Sessions["web.0"]
 	}
-	l.within(5*time.Second, "acknowledged with one session", func() bool {
+	l.within(30*time.Second, "acknowledged with one session", func() bool {
 		i, n := last()
 		return i >= index && n == 1
 	})
@@ -278,7 +278,7 @@ func TestDrainingTaskIsAcknowledgedWithItsSessions(t *testing.T) {
 	}
 	release()
 	io.Copy(io.Discard, r.Body)
-	l.within(5*time.Second, "acknowledged without sessions", func() bool {
+	l.within(30*time.Second, "acknowledged without sessions", func() bool {
 		i, n := last()
 		return i >= index && n == 0
 	})
@@ -320,7 +320,7 @@ func TestScalingAndReloadsUnderLoadLoseNoRequest(t *testing.T) {
 		web(1 + i%4)
 		l.cluster.SetApp(app(fmt.Sprintf("/new%d", i), p[i+1], nil, servers[0])) // a reload each
 		index := l.cluster.Index()
-		l.within(10*time.Second, "applied", func() bool { return l.state().Index >= index })
+		l.within(30*time.Second, "applied", func() bool { return l.state().Index >= index })
 	}
 	stop()
 	clients.Wait()
@@ -397,7 +397,7 @@ func TestRenewedCertificateNeedsNoReload(t *testing.T) {
 	if err := haproxy.SelfSigned(file, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	l.within(5*time.Second, "the new certificate is shown", func() bool { return serial() != old })
+	l.within(30*time.Second, "the new certificate is shown", func() bool { return serial() != old })
 	if now := l.admin("/_haproxy_getpids"); now != pids {
 		t.Errorf("processes %q, then %q: want no reload", pids, now)
 	}

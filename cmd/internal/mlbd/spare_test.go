@@ -48,12 +48,12 @@ func TestNewAppsFromTheStoreNeedNoReload(t *testing.T) {
 		t.Errorf("state %+v: want the claims to be visible", s.Spare)
 	}
 	if got := l.admin("/_haproxy_getvhostmap"); !strings.Contains(got, "new.test spare:http:001") {
-		l.within(5*time.Second, "the map on disk follows", func() bool {
+		l.within(30*time.Second, "the map on disk follows", func() bool {
 			return strings.Contains(l.admin("/_haproxy_getvhostmap"), "new.test spare:http:001")
 		})
 	}
 	l.cluster.RemoveApp("/new") // what was claimed can be given back
-	l.within(5*time.Second, "the app is gone", func() bool {
+	l.within(30*time.Second, "the app is gone", func() bool {
 		code, _, _ := ask(l.c.HTTPPort, "/", "new.test")
 		_, _, err := ask(low+1, "/", "")
 		return code == 503 && err != nil
@@ -65,7 +65,7 @@ func TestNewAppsFromTheStoreNeedNoReload(t *testing.T) {
 	l.cluster.SetApp(app("/sticky", low+3, map[string]string{"HAPROXY_0_VHOST": "sticky.test", "HAPROXY_0_STICKY": "true"}, l.task("sticky")))
 	l.answers(l.c.HTTPPort, "sticky.test", "sticky")
 	l.answers(low+2, "", "tcp")
-	l.within(5*time.Second, "proper names", func() bool {
+	l.within(30*time.Second, "proper names", func() bool {
 		return len(l.state().Spare.Claimed) == 0 && strings.Contains(l.admin("/_haproxy_getconfig"), fmt.Sprintf("frontend tcp_%d", low+2))
 	})
 }
@@ -76,7 +76,7 @@ func TestKilledHAProxyServesClaimsFromItsFiles(t *testing.T) {
 	l.up()
 	l.cluster.SetApp(app("/new", low+1, http1("new.test"), l.task("new")))
 	l.answers(low+1, "", "new")
-	l.within(5*time.Second, "the files follow", func() bool {
+	l.within(30*time.Second, "the files follow", func() bool {
 		return strings.Contains(l.admin("/_haproxy_getvhostmap"), "new.test spare:http:001")
 	})
 	var master int
@@ -84,7 +84,7 @@ func TestKilledHAProxyServesClaimsFromItsFiles(t *testing.T) {
 	if err := syscall.Kill(master, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	l.within(5*time.Second, "haproxy is back", func() bool {
+	l.within(30*time.Second, "haproxy is back", func() bool {
 		_, body, err := ask(l.c.StatsPort, "/_mlb_state", "")
 		var s mlb.Status
 		return err == nil && json.Unmarshal([]byte(body), &s) == nil && s.Restarts == 1
@@ -154,7 +154,7 @@ func TestClaimedBackendChecksTheAppsOwnPath(t *testing.T) {
 	}
 	a.Tasks[0].HealthCheckResults = []api.HealthResult{{Alive: true}}
 	l.cluster.SetApp(a)
-	l.within(10*time.Second, "the check comes by", func() bool { return own.Load() > 0 })
+	l.within(30*time.Second, "the check comes by", func() bool { return own.Load() > 0 })
 	if other.Load() > 0 || l.pids() != pids {
 		t.Errorf("%d checks of / and processes %q, then %q: want none, and no reload", other.Load(), pids, l.pids())
 	}

@@ -23,7 +23,8 @@ func Command() *cobra.Command {
 			"and rolling changes. Clients of Marathon talk to it unchanged. Every flag can also be given as an environment\n" +
 			"variable, ORCHESTRATOR_LISTEN for --listen, or in the file of --config.",
 		Example: "  orchestrator --data /var/lib/berth\n" +
-			"  orchestrator --listen :8080 --agent-ip 10.0.0.5 --credentials-file /etc/berth/users",
+			"  orchestrator --listen :8080 --agent-ip 10.0.0.5 --credentials-file /etc/berth/users \\\n" +
+			"      --tls-cert /etc/berth/api.pem --tls-key /etc/berth/api.key --audit-log /var/log/berth/audit.log",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return cli.Usagef("argument %q: expected flags only, see --help", args[0])
@@ -84,12 +85,25 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 		"balancers; the label BERTH_DRAIN_SECONDS says otherwise per app")
 	f.DurationVar(&c.TaskRetention, "task-retention", c.TaskRetention, "`time` for which the logs of ended tasks are kept")
 
-	f.StringArrayVar(&c.Credentials, "credentials", c.Credentials, "`user:password` that opens the API, repeatable; others\n"+
-		"on this machine can read flags, so prefer the environment or the file")
-	f.StringVar(&c.CredentialsFile, "credentials-file", c.CredentialsFile, "`file` with user:password lines")
-	f.StringVar(&c.TokenFile, "token-file", c.TokenFile, "`file` with bearer tokens, one a line")
+	f.StringArrayVar(&c.Credentials, "credentials", c.Credentials, "`user:password` that opens the API, repeatable; \"read \" in\n"+
+		"front lets it only look. Others on this machine can read flags, so prefer the environment or the file")
+	f.StringVar(&c.CredentialsFile, "credentials-file", c.CredentialsFile, "`file` with such lines; read anew when it changes")
+	f.StringVar(&c.TokenFile, "token-file", c.TokenFile, "`file` with bearer tokens, one a line, or role, name and token; read\n"+
+		"anew when it changes")
+	f.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "PEM `file` of the API's certificate, and those up to its authority; read anew\n"+
+		"when it changes (default: plain HTTP)")
+	f.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of its key (default: the certificate's file)")
+	f.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of authorities; clients need a certificate of one")
 	f.StringSliceVar(&c.Origins, "cors-origins", c.Origins, "`origins` of web pages that may use the API")
+
 	f.Int64Var(&c.MaxBody, "max-body", c.MaxBody, "largest request body in `bytes`")
+	f.IntVar(&c.MaxRequests, "max-requests", c.MaxRequests, "requests under way at the same time, streams aside; more get 503")
+	f.IntVar(&c.MaxConnections, "max-connections", c.MaxConnections, "open connections; more wait to be accepted")
+
+	f.StringVar(&c.AuditLog, "audit-log", c.AuditLog, "`file` that records every change and every refusal as JSON lines: who,\n"+
+		"what, when, from where, with what result; - is stderr")
+	f.IntVar(&c.AuditLogSize, "audit-log-size", c.AuditLogSize, "`MiB` at which it becomes an older part, file.1 and so on")
+	f.IntVar(&c.AuditLogKeep, "audit-log-keep", c.AuditLogKeep, "older parts that are kept")
 
 	f.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	f.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"berth/cmd/internal/cli"
+	"berth/orchestrator/audit"
+	"berth/orchestrator/httpapi"
 	"berth/orchestrator/reconcile"
 )
 
@@ -53,11 +55,20 @@ type Config struct {
 	DrainSeconds  float64       // longest wait of a stopping task for the balancers
 	TaskRetention time.Duration // how long the logs of an ended task are kept
 
-	Credentials     []string // user:password
+	Credentials     []string // [role ]user:password
 	CredentialsFile string   // the same, one a line
-	TokenFile       string   // bearer tokens, one a line
+	TokenFile       string   // [role ][name ]token, one a line
+	TLSCert, TLSKey string   // PEM files; "" for plain HTTP
+	TLSClientCA     string   // PEM file; "" asks clients for no certificate
 	Origins         []string // pages of other sites that may use the API
-	MaxBody         int64    // bytes
+
+	MaxBody        int64 // bytes
+	MaxRequests    int   // under way at the same time
+	MaxConnections int   // open at the same time
+
+	AuditLog     string // file, - for stderr, "" for none
+	AuditLogSize int    // MiB at which it becomes an older part
+	AuditLogKeep int    // older parts
 
 	LogLevel, LogFormat string
 	Version             string // of Berth, for /v2/info
@@ -78,9 +89,16 @@ func DefaultConfig() Config {
 		DrainSeconds:  10,
 		TaskRetention: time.Hour,
 		MaxBody:       1 << 20,
-		LogLevel:      "info",
-		LogFormat:     "text",
-		Version:       "dev",
+
+		MaxRequests:    256,
+		MaxConnections: 4096,
+
+		AuditLogSize: audit.DefaultSize >> 20,
+		AuditLogKeep: audit.DefaultKeep,
+
+		LogLevel:  "info",
+		LogFormat: "text",
+		Version:   "dev",
 	}
 }
 
@@ -96,13 +114,20 @@ type resolved struct {
 	ports        reconcile.Ports
 	dynamicPorts reconcile.Ports
 	attributes   map[string]string
-	users        map[string]string
-	tokens       []string
+	credentials  []httpapi.Credential
+	certificates *certificates // nil: plain HTTP
+}
+
+func (r *resolved) scheme() string {
+	if r.certificates != nil {
+		return "https"
+	}
+	return "http"
 }
 
 func (c Config) resolve() (resolved, error) {
 	var r resolved
-	for _, step := range []func(*resolved) error{c.listen, c.agent, c.resources, c.limits, c.access} {
+	for _, step := range []func(*resolved) error{c.listen, c.agent, c.resources, c.limits, c.access, c.encryption} {
 		if err := step(&r); err != nil {
 			return r, err
 		}
@@ -204,6 +229,14 @@ func (c Config) limits(*resolved) error {
 		return bad("task-retention", c.TaskRetention.String(), "a duration such as 1h; 0 keeps nothing")
 	case c.MaxBody < 1024 || c.MaxBody > math.MaxInt32:
 		return bad("max-body", strconv.FormatInt(c.MaxBody, 10), "bytes from 1024 to 2147483647")
+	case c.MaxRequests < 1 || c.MaxRequests > 1e6:
+		return bad("max-requests", strconv.Itoa(c.MaxRequests), "a number from 1 to 1000000")
+	case c.MaxConnections < 16 || c.MaxConnections > 1e6:
+		return bad("max-connections", strconv.Itoa(c.MaxConnections), "a number from 16 to 1000000")
+	case c.AuditLogSize < 1 || c.AuditLogSize > 1e6:
+		return bad("audit-log-size", strconv.Itoa(c.AuditLogSize), "MiB from 1 to 1000000")
+	case c.AuditLogKeep < 1 || c.AuditLogKeep > 1000:
+		return bad("audit-log-keep", strconv.Itoa(c.AuditLogKeep), "a number from 1 to 1000")
 	}
 	for _, o := range c.Origins {
 		u, err := url.Parse(o)
@@ -212,6 +245,11 @@ func (c Config) limits(*resolved) error {
 		}
 	}
 	return nil
+}
+
+func (c Config) encryption(r *resolved) (err error) {
+	r.certificates, err = newCertificates(c)
+	return err
 }
 
 func bad(flag, value, expected string) error {

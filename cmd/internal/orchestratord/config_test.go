@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"berth/cmd/internal/cli"
+	"berth/orchestrator/httpapi"
 )
 
 func TestDefaultsAreValid(t *testing.T) {
@@ -22,6 +23,10 @@ func TestDefaultsAreValid(t *testing.T) {
 func TestMistakesNameTheFlag(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, []byte("# nobody\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	words := filepath.Join(t.TempDir(), "words")
+	if err := os.WriteFile(words, []byte("write down ann: s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
@@ -56,6 +61,14 @@ func TestMistakesNameTheFlag(t *testing.T) {
 		{"user twice", []string{"--credentials", "ann:1", "--credentials", "ann:2"}, `user "ann" is given twice`},
 		{"missing file", []string{"--token-file", "/nonexistent/tokens"}, "--token-file: "},
 		{"a file without an entry would open the API", []string{"--credentials-file", empty}, "holds no entry"},
+		{"a role alone", []string{"--credentials", "read ann"}, "--credentials: expected user:password"},
+		{"a token of many words", []string{"--token-file", words}, "entry 1: expected a token"},
+		{"key without certificate", []string{"--tls-key", "k"}, "--tls-cert: expected a PEM file"},
+		{"no certificate in the file", []string{"--tls-cert", empty}, "--tls-cert " + empty},
+		{"requests", []string{"--max-requests", "0"}, `--max-requests "0"`},
+		{"connections", []string{"--max-connections", "1"}, `--max-connections "1": expected a number from 16`},
+		{"audit size", []string{"--audit-log-size", "0"}, `--audit-log-size "0": expected MiB from 1`},
+		{"audit parts", []string{"--audit-log-keep", "0"}, `--audit-log-keep "0"`},
 		{"log level", []string{"--log-level", "loud"}, `log level "loud"`},
 		{"config file", []string{"--config", "/nonexistent"}, "config file"},
 	} {
@@ -75,11 +88,15 @@ func TestMistakesNameTheFlag(t *testing.T) {
 func TestLayers(t *testing.T) {
 	dir := t.TempDir()
 	users := filepath.Join(dir, "users")
-	if err := os.WriteFile(users, []byte("# who may\nann:a:b\n\nbob:c\n"), 0o600); err != nil {
+	if err := os.WriteFile(users, []byte("# who may\nann:a:b\n\nread bob:c\nread:x y\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens := filepath.Join(dir, "tokens")
+	if err := os.WriteFile(tokens, []byte("t1\nread t2\nread mlb t3\nci t4\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := DefaultConfig()
-	c.CredentialsFile = users
+	c.CredentialsFile, c.TokenFile = users, tokens
 	c.Credentials = []string{"eve:d"}
 	c.Attributes = "rack:1; zone:a"
 	c.Listen = ":0"
@@ -87,7 +104,13 @@ func TestLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]string{"ann": "a:b", "bob": "c", "eve": "d"}, r.users); diff != "" {
+	want := []httpapi.Credential{
+		{Name: "eve", Password: "d", Role: "write"}, {Name: "ann", Password: "a:b", Role: "write"},
+		{Name: "bob", Password: "c", Role: "read"}, {Name: "read", Password: "x y", Role: "write"},
+		{Name: "token", Token: "t1", Role: "write"}, {Name: "token", Token: "t2", Role: "read"},
+		{Name: "mlb", Token: "t3", Role: "read"}, {Name: "ci", Token: "t4", Role: "write"},
+	}
+	if diff := cmp.Diff(want, r.credentials); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(map[string]string{"rack": "1", "zone": "a"}, r.attributes); diff != "" {

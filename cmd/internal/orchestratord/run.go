@@ -2,18 +2,24 @@ package orchestratord
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"berth/cmd/internal/cli"
+	"berth/orchestrator/audit"
 	"berth/orchestrator/httpapi"
 	"berth/orchestrator/ui"
 )
@@ -21,6 +27,8 @@ import (
 // Options are what a Run needs besides its configuration.
 type Options struct {
 	Log *slog.Logger // nil discards
+	// Stderr takes the audit log if it is to go there; nil is the process's own.
+	Stderr io.Writer
 	// Started is called once the API takes requests, with its URL as seen from this machine.
 	Started func(url string)
 
@@ -76,16 +84,25 @@ func Run(ctx context.Context, c Config, opt Options) error {
 		return err
 	}
 	defer release()
-	api, err := newAPI(c, r, addr.Port, e, opt.Log)
+	records, closeAudit, err := openAudit(c, opt)
+	if err != nil {
+		return errors.Join(err, e.Close())
+	}
+	defer closeAudit()
+	api, err := newAPI(c, r, addr.Port, e, records, opt.Log)
 	if err != nil {
 		return errors.Join(err, e.Close())
 	}
 	warnIfOpen(opt.Log, r, ln.Addr())
-	d := &daemon{engine: e, api: api, listener: ln, log: opt.Log}
+	warnIfShared(opt.Log, c.CredentialsFile, c.TokenFile, c.TLSKey)
+	d := &daemon{
+		engine: e, api: api, listener: netutil.LimitListener(ln, c.MaxConnections), certificates: r.certificates,
+		reload: reloads(c, r, api, opt.Log), log: opt.Log,
+	}
 	return d.run(ctx, func() {
 		opt.Log.Info("orchestrator started", "listen", ln.Addr().String(), "data", c.Data, "driver", c.Driver)
 		if opt.Started != nil {
-			opt.Started("http://" + net.JoinHostPort(reachable(r.host), strconv.Itoa(addr.Port)))
+			opt.Started(r.scheme() + "://" + net.JoinHostPort(reachable(r.host), strconv.Itoa(addr.Port)))
 		}
 	})
 }
@@ -107,26 +124,84 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 // warnIfOpen says loudly that everybody who reaches the port owns this machine. It is no refusal: behind a firewall, in
 // a compose file, or with Marathon's own habits, people want exactly that.
 func warnIfOpen(log *slog.Logger, r resolved, addr net.Addr) {
-	if loopback(r.host) || len(r.users)+len(r.tokens) > 0 {
+	clientCA := r.certificates != nil && r.certificates.c.TLSClientCA != ""
+	switch {
+	case loopback(r.host) || clientCA:
+		return
+	case len(r.credentials) > 0:
+		if r.certificates == nil {
+			log.Warn("passwords and tokens travel unencrypted; give a certificate with --tls-cert", "listen", addr.String())
+		}
 		return
 	}
 	log.Warn("THE API IS OPEN: everybody who reaches this address can run programs on this machine; give credentials "+
 		"with --credentials-file or --token-file, or listen on 127.0.0.1", "listen", addr.String())
 }
 
-func newAPI(c Config, r resolved, port int, e engine, log *slog.Logger) (*httpapi.Server, error) {
+func newAPI(c Config, r resolved, port int, e engine, records func(httpapi.AuditRecord), log *slog.Logger) (
+	*httpapi.Server, error,
+) {
 	return httpapi.New(e, httpapi.Options{
-		Users:     r.users,
-		Tokens:    r.tokens,
-		MaxBody:   c.MaxBody,
-		Origins:   c.Origins,
-		Advertise: net.JoinHostPort(advertised(c, r), strconv.Itoa(port)),
-		Version:   c.Version,
-		UI:        ui.Handler(),
-		Ready:     e.Ready,
-		Registry:  registry(),
-		Log:       log,
+		Credentials: r.credentials,
+		Audit:       records,
+		MaxBody:     c.MaxBody,
+		MaxRequests: c.MaxRequests,
+		Origins:     c.Origins,
+		Advertise:   net.JoinHostPort(advertised(c, r), strconv.Itoa(port)),
+		Version:     c.Version,
+		UI:          ui.Handler(),
+		Ready:       e.Ready,
+		Registry:    registry(r.certificates),
+		Log:         log,
 	})
+}
+
+// openAudit returns what takes audit records, nil if none are wanted, and how to end it.
+func openAudit(c Config, opt Options) (records func(httpapi.AuditRecord), end func(), err error) {
+	switch c.AuditLog {
+	case "":
+		return nil, func() {}, nil
+	case "-":
+		if opt.Stderr == nil {
+			opt.Stderr = os.Stderr
+		}
+		enc, mu := json.NewEncoder(opt.Stderr), sync.Mutex{}
+		return func(r httpapi.AuditRecord) {
+			mu.Lock()
+			defer mu.Unlock()
+			_ = enc.Encode(r) // there is nowhere else to tell
+		}, func() {}, nil
+	}
+	l, err := audit.Open(audit.Options{
+		File: c.AuditLog, Size: int64(c.AuditLogSize) << 20, Keep: c.AuditLogKeep, Log: opt.Log,
+	})
+	if err != nil {
+		return nil, nil, cli.Usagef("--audit-log: %v", err)
+	}
+	return func(r httpapi.AuditRecord) { l.Add(r) }, func() { _ = l.Close() }, nil
+}
+
+// reloads is what may change while the daemon runs.
+func reloads(c Config, r resolved, api *httpapi.Server, log *slog.Logger) *reloader {
+	re := newReloader(log)
+	re.add("credentials", []string{c.CredentialsFile, c.TokenFile}, func() error {
+		list, err := c.readCredentials()
+		if err != nil {
+			return err
+		}
+		return api.SetCredentials(list)
+	})
+	if certs := r.certificates; certs != nil {
+		certs.note(log)
+		re.add("certificate", certs.files(), func() error {
+			if err := certs.load(); err != nil {
+				return err
+			}
+			certs.note(log)
+			return nil
+		})
+	}
+	return re
 }
 
 // advertised is the host under which others find the API: where it listens, or the agent's if that is everywhere.
@@ -150,10 +225,12 @@ func reachable(host string) string {
 
 // daemon is what runs between start and stop.
 type daemon struct {
-	engine   engine
-	api      *httpapi.Server
-	listener net.Listener
-	log      *slog.Logger
+	engine       engine
+	api          *httpapi.Server
+	listener     net.Listener
+	certificates *certificates // nil: plain HTTP
+	reload       *reloader
+	log          *slog.Logger
 }
 
 // run serves until ctx ends or a part fails. At the end the API stops first: what it accepted is still stored.
@@ -179,7 +256,11 @@ func (d *daemon) run(ctx context.Context, started func()) error {
 		return nil
 	})
 	g.Go(func() error {
-		if err := srv.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+		d.reload.run(gctx)
+		return nil
+	})
+	g.Go(func() error {
+		if err := d.serve(srv); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve the API: %w", err)
 		}
 		return nil
@@ -191,6 +272,16 @@ func (d *daemon) run(ctx context.Context, started func()) error {
 	})
 	started()
 	return g.Wait()
+}
+
+func (d *daemon) serve(srv *http.Server) error {
+	if d.certificates == nil {
+		return srv.Serve(d.listener)
+	}
+	srv.TLSConfig = d.certificates.server()
+	srv.Protocols = new(http.Protocols)
+	srv.Protocols.SetHTTP1(true)
+	return srv.ServeTLS(d.listener, "", "")
 }
 
 func (d *daemon) stop(srv *http.Server) error {

@@ -65,7 +65,7 @@ func started(t *testing.T, c Config, e *fakeEngine, log io.Writer) (url string, 
 		select {
 		case err := <-result:
 			return err
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			return errors.New("the daemon does not end")
 		}
 	})
@@ -74,10 +74,28 @@ func started(t *testing.T, c Config, e *fakeEngine, log io.Writer) (url string, 
 	case url = <-urls:
 	case err := <-result:
 		t.Fatalf("start: %v", err)
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("the daemon does not start")
 	}
 	return url, end
+}
+
+// safeBuffer collects what several goroutines write.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func testConfig(t *testing.T) Config {
@@ -159,7 +177,7 @@ func TestOpenAddressWarnsLoudly(t *testing.T) {
 		want   bool
 	}{
 		{"everywhere without credentials", ":0", false, true},
-		{"everywhere with credentials", ":0", true, false},
+		{"everywhere with credentials, unencrypted", ":0", true, true},
 		{"loopback", "127.0.0.1:0", false, false},
 		{"loopback by name", "localhost:0", false, false},
 	} {
@@ -169,7 +187,7 @@ func TestOpenAddressWarnsLoudly(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tc.tokens {
-				r.tokens = []string{"t"}
+				r.credentials = []httpapi.Credential{{Token: "t"}}
 			}
 			var log bytes.Buffer
 			warnIfOpen(slog.New(slog.NewTextHandler(&log, nil)), r, &net.TCPAddr{})
@@ -183,4 +201,21 @@ func TestOpenAddressWarnsLoudly(t *testing.T) {
 func (c Config) withListen(addr string) Config {
 	c.Listen = addr
 	return c
+}
+
+func TestAHeaderThatIsTooLargeIsRefused(t *testing.T) {
+	url, _ := started(t, testConfig(t), &fakeEngine{}, io.Discard)
+	req, err := http.NewRequest("GET", url+"/v2/info", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Large", strings.Repeat("x", maxHeader+8<<10))
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status: %s", resp.Status)
+	}
 }

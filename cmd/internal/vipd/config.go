@@ -20,7 +20,10 @@ type Config struct {
 	Marathon        []string // URLs of one cluster
 	Credentials     string   // user:password
 	CredentialsFile string   // the same in the first line of a file
+	TokenFile       string   // bearer token in the first line
 	CACert          string
+	ClientCert      string // PEM, with ClientKey: to show the server
+	ClientKey       string
 	Insecure        bool
 	Resync          time.Duration // everything is read anew this often
 	Subscriber      string        // "" is made from the host's name
@@ -117,7 +120,8 @@ func (c *Config) sources(o ruleset.Options) (v4, v6 netip.Addr, err error) {
 }
 
 func (c *Config) client() (client.Options, error) {
-	o := client.Options{URLs: c.Marathon, CAFile: c.CACert, Insecure: c.Insecure, UserAgent: "berth-vip", Resync: c.Resync,
+	o := client.Options{URLs: c.Marathon, CAFile: c.CACert, Insecure: c.Insecure, TokenFile: c.TokenFile,
+		CertFile: c.ClientCert, KeyFile: c.ClientKey, UserAgent: "berth-vip", Resync: c.Resync,
 		Role: "vip", Subscriber: c.Subscriber}
 	if o.Subscriber == "" {
 		name, err := os.Hostname()

@@ -26,6 +26,8 @@ type Options struct {
 	Log *slog.Logger // nil discards
 	// Started is called once the loop runs, with the address of the status endpoint, nil without one.
 	Started func(*vip.LB, net.Addr)
+	// Published is called with each result once it is in force; it delays the acknowledgement.
+	Published func(ruleset.Result)
 	// Signals makes SIGHUP look at the host and compare the table at once, as a program of its own does.
 	Signals bool
 }
@@ -112,7 +114,7 @@ func (c *Config) serve(ctx context.Context, opt Options, rules ruleset.Options, 
 		return err
 	}
 	o := vip.Options{Source: source, Kernel: conn, Host: &vip.System{Source4: v4, Source6: v6, ResolvConf: resolvConf},
-		Ruleset: rules, NoGuard: c.NoGuard, Log: opt.Log}
+		Ruleset: rules, NoGuard: c.NoGuard, Published: opt.Published, Log: opt.Log}
 	if len(c.Uplinks) > 0 {
 		o.Uplinks = c.Uplinks
 	}

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/registry"
@@ -48,10 +50,11 @@ func (d *Driver) configFile() string {
 	return filepath.Join(home, ".docker", "config.json")
 }
 
-// findAuth returns the credentials for a registry in the form the engine takes, and the file they come from; both are
-// empty if there are none, which is no error.
-func findAuth(domain string, names []string) (header, source string, err error) {
-	for _, name := range names {
+// findAuth returns the credentials for a registry in the form the engine takes, and where they come from; both are empty
+// if there are none, which is no error. Files of the app come before own, the daemon's, which alone may name credential
+// helpers.
+func findAuth(ctx context.Context, domain string, apps []string, own string) (header, source string, err error) {
+	for _, name := range append(slices.Clone(apps), own) {
 		f, err := readAuthFile(name)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -59,7 +62,13 @@ func findAuth(domain string, names []string) (header, source string, err error) 
 		if err != nil {
 			return "", "", fmt.Errorf("read registry credentials in %s: %w", name, err)
 		}
-		e, ok := f.lookup(domain)
+		if name != own {
+			f.CredHelpers, f.CredsStore = nil, ""
+		}
+		e, ok, err := f.lookup(ctx, domain)
+		if err != nil {
+			return "", "", fmt.Errorf("registry credentials for %s by %s: %w", domain, name, err)
+		}
 		if !ok {
 			continue
 		}
@@ -95,14 +104,32 @@ func readAuthFile(name string) (authFile, error) {
 	return f, err
 }
 
-// lookup finds the entry whose key, whatever its form (host, https://host/v1/, …), names the registry.
-func (f authFile) lookup(domain string) (authEntry, bool) {
-	for key, e := range f.Auths {
-		if registryHost(key) == registryHost(domain) && e != (authEntry{}) {
-			return e, true
+// lookup asks the registry's helper if there is one, and then finds the entry whose key, whatever its form (host,
+// https://host/v1/, …), names the registry. Not ok: neither has credentials.
+func (f authFile) lookup(ctx context.Context, domain string) (e authEntry, ok bool, err error) {
+	if name := f.helper(domain); name != "" {
+		e, err := askHelper(ctx, name, serverAddress(domain))
+		if err == nil {
+			return e, true, nil
+		}
+		if !errors.Is(err, errNoCredentials) {
+			return authEntry{}, false, err
 		}
 	}
-	return authEntry{}, false
+	for key, e := range f.Auths {
+		if registryHost(key) == registryHost(domain) && e != (authEntry{}) {
+			return e, true, nil
+		}
+	}
+	return authEntry{}, false, nil
+}
+
+// serverAddress is the key under which Docker's tools keep a registry's credentials.
+func serverAddress(domain string) string {
+	if registryHost(domain) == "docker.io" {
+		return hubKey
+	}
+	return domain
 }
 
 func registryHost(key string) string {
@@ -123,12 +150,8 @@ func (e authEntry) header(domain string) (string, error) {
 		}
 		e.Username, e.Password = user, strings.TrimRight(password, "\x00")
 	}
-	server := domain
-	if registryHost(domain) == "docker.io" {
-		server = hubKey
-	}
 	return registry.EncodeAuthConfig(registry.AuthConfig{
 		Username: e.Username, Password: e.Password, IdentityToken: e.IdentityToken, RegistryToken: e.RegistryToken,
-		ServerAddress: server,
+		ServerAddress: serverAddress(domain),
 	})
 }

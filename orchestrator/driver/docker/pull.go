@@ -38,7 +38,7 @@ func (d *Driver) pull(ctx context.Context, spec driver.Spec) error {
 		}
 	}
 	registry := reference.Domain(ref)
-	auth, source, err := findAuth(registry, d.authFiles(spec))
+	auth, source, err := findAuth(ctx, registry, d.authFiles(spec), d.configFile())
 	if err != nil {
 		return fmt.Errorf("pull image %s: %w", name, err)
 	}
@@ -54,12 +54,10 @@ func (d *Driver) pull(ctx context.Context, spec driver.Spec) error {
 	return nil
 }
 
-// authFiles are where credentials may be, the app's own first: fetching them into the sandbox is the old way.
+// authFiles are where an app may have put credentials: fetching them into the sandbox is the old way.
 func (d *Driver) authFiles(spec driver.Spec) []string {
 	dir := filepath.Join(d.dir(spec.TaskID), sandboxDir)
-	return []string{
-		filepath.Join(dir, ".docker", "config.json"), filepath.Join(dir, ".dockercfg"), d.configFile(),
-	}
+	return []string{filepath.Join(dir, ".docker", "config.json"), filepath.Join(dir, ".dockercfg")}
 }
 
 // pullMessage is one line of the engine's answer to a pull.

@@ -113,13 +113,20 @@ func TestPull(t *testing.T) {
 	if got := try(); !strings.Contains(got, "authentication required") || !strings.Contains(got, "were refused") {
 		t.Errorf("with wrong credentials: %s", got)
 	}
-	login(t, config, addr, "secret")
+	if err := os.WriteFile(config, []byte(`{"credsStore":"test"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	helper(t, "test", `echo '{"Username":"me","Secret":"wrong"}'`)
+	if got := try(); !strings.Contains(got, "authentication required") || !strings.Contains(got, "were refused") {
+		t.Errorf("with a helper's wrong credentials: %s", got)
+	}
+	helper(t, "test", `read -r server; test "$server" = "`+addr+`" && echo '{"Username":"me","Secret":"secret"}'`)
 	watch, err := d.Watch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := try(); !strings.Contains(got, "not found in the image") {
-		t.Errorf("with credentials: %s", got)
+		t.Errorf("with a helper's credentials: %s", got)
 	}
 	if st := <-watch; st.State != api.TaskStaging || st.Message != "pulling image "+image {
 		t.Errorf("progress: %+v", st)

@@ -48,7 +48,7 @@ func TestCredentialsAreFoundInDockersOwnFile(t *testing.T) {
 			if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			header, source, err := findAuth(c.domain, []string{"/no/such/file", file})
+			header, source, err := findAuth(t.Context(), c.domain, []string{"/no/such/file"}, file)
 			if err != nil || source != file {
 				t.Fatalf("from %q: %v", source, err)
 			}
@@ -81,7 +81,7 @@ func TestCredentialsOfOthersAndBrokenOnes(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		header, _, err := findAuth("reg.test", []string{file})
+		header, _, err := findAuth(t.Context(), "reg.test", nil, file)
 		if header != "" || (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40s: %q, %v; want %q", text, header, err, want)
 		}

@@ -2,6 +2,7 @@ package hostport
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
 )
@@ -57,17 +59,17 @@ func TestOf(t *testing.T) {
 }
 
 func TestAStrangersPortIsFound(t *testing.T) {
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	tcpPort, udpPort := porttest.Free(t), porttest.Free(t)
+	tcp, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", tcpPort))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tcp.Close()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	udp, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", udpPort))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer udp.Close()
-	tcpPort, udpPort := tcp.Addr().(*net.TCPAddr).Port, udp.LocalAddr().(*net.UDPAddr).Port
 	for name, c := range map[string]struct {
 		port  int
 		proto string
@@ -77,7 +79,7 @@ func TestAStrangersPortIsFound(t *testing.T) {
 		"tcp, any address":     {tcpPort, "tcp", "0.0.0.0", true},
 		"tcp, the address":     {tcpPort, "tcp", "127.0.0.1", true},
 		"tcp, another address": {tcpPort, "tcp", "127.0.0.2", false},
-		"tcp, free for udp":    {tcpPort, "udp", "127.0.0.1", tcpPort == udpPort},
+		"tcp, free for udp":    {tcpPort, "udp", "127.0.0.1", false},
 		"udp, any address":     {udpPort, "udp", "0.0.0.0", true},
 		"udp, another address": {udpPort, "udp", "127.0.0.2", false},
 	} {
@@ -95,11 +97,11 @@ func TestAStrangersPortIsFound(t *testing.T) {
 }
 
 func TestAPortLetGoIsFree(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port := porttest.Free(t)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

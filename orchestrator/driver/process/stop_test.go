@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -90,4 +91,23 @@ func TestWaitingWithoutPidfds(t *testing.T) {
 		t.Errorf("signal to an ended process: %v", err)
 	}
 	_ = cmd.Wait()
+}
+
+// TestAStopRightAfterTheStartIsHeeded: SIGTERM has to find the command, not the shell that is about to start it.
+func TestAStopRightAfterTheStartIsHeeded(t *testing.T) {
+	d := open(t, t.TempDir())
+	for i := range 100 {
+		id := "x." + strconv.Itoa(i)
+		tk := start(t, d, specOf(id, shellApp("exec sleep 600")))
+		began := time.Now()
+		if err := d.Stop(t.Context(), id, 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 15*time.Second {
+			t.Fatalf("the stop of task %d took %s", i, took)
+		}
+		if st := end(t, tk); st.State != api.TaskKilled {
+			t.Fatalf("%+v", st)
+		}
+	}
 }

@@ -122,6 +122,9 @@ func (d *Driver) stop(ctx context.Context, t *task, grace time.Duration) error {
 	if err := t.beginStop(grace); err != nil {
 		return err
 	}
+	if err := t.awaitCommand(ctx, grace); err != nil {
+		return err
+	}
 	if err := t.signalAll(d.procs, syscall.SIGTERM); err != nil {
 		return err
 	}
