@@ -150,10 +150,10 @@ func (p *fakeProxy) Reload(context.Context, []string) error {
 func (p *fakeProxy) Restarted() <-chan struct{} { return p.restarted }
 func (p *fakeProxy) Restarts() uint64           { return 0 }
 
-func (p *fakeProxy) Current() string {
+func (p *fakeProxy) Does(out render.Output) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.current
+	return p.current == haproxy.Hash(out)
 }
 
 func (p *fakeProxy) Config() []byte {
@@ -378,9 +378,10 @@ func TestTemplateThatHAProxyRefusesGoesBack(t *testing.T) {
 func TestRestartFromOlderFilesIsRepaired(t *testing.T) {
 	r := newRig(t)
 	r.acked(r.give(appWith("/a", 10001, "", 1)))
-	r.proxy.set(func(p *fakeProxy) { p.current = "older" })
+	before := 0
+	r.proxy.set(func(p *fakeProxy) { p.current, before = "older", len(p.applied) })
 	r.proxy.restarted <- struct{}{}
-	r.until("applied again", func() bool { return r.proxy.Current() != "older" })
+	r.until("applied again", func() bool { r.proxy.mu.Lock(); defer r.proxy.mu.Unlock(); return len(r.proxy.applied) > before })
 	if c := r.proxy.last(); c.Plan.Rung != plan.Reload || !strings.Contains(c.Plan.Reasons[0], "older files") {
 		t.Errorf("applied %v", c.Plan)
 	}

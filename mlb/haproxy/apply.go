@@ -58,7 +58,7 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 		err := h.replaceWith(ctx, c, hash, func() error { return h.launch(ctx) })
 		return Result{Rung: plan.Reload, Reasons: []string{"haproxy starts"}}, err
 	}
-	if h.current == hash {
+	if h.does(c.Output) {
 		return Result{Rung: plan.None}, nil
 	}
 	if h.current == "" && c.Plan.Rung != plan.Reload { // a plan is only worth what is known of its starting point

@@ -175,7 +175,7 @@ backend app_1
 
 // marked gives an output the marker that render would give it.
 func marked(out render.Output) render.Output {
-	marker := "mlb:" + Hash(out)[:16]
+	marker := "mlb:" + bytesHash(out)[:16]
 	out.Config = append(bytes.Clone(out.Config), "global\n    description "+marker+"\n"...)
 	return out
 }

@@ -312,6 +312,37 @@ func TestPlanLaws(t *testing.T) {
 	})
 }
 
+// A builder and a renderer that remember give what new ones give, and the sum is that of the text and its maps.
+func TestMemoryAndSumsAreTrue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		builder := model.NewBuilder(model.Options{Groups: []string{"g"}, KeepEmpty: true})
+		r, _ := render.New(render.Options{MapDir: "/etc/mlb"})
+		bySum := map[string]string{}
+		for range 5 {
+			apps := appsGen().Draw(t, "apps")
+			m, _ := builder.Build(apps)
+			got, _ := r.Render(m)
+			want := stateOf(t, apps, render.Options{}).Output
+			if d := cmp.Diff(string(want.Config), string(got.Config)) + cmp.Diff(want.Maps, got.Maps) + cmp.Diff(want.Sum, got.Sum); d != "" {
+				t.Fatalf("-new +with memory\n%s", d)
+			}
+			text := string(got.Config)
+			for _, f := range got.Maps {
+				text += f.Name + "\n" + string(f.Data)
+			}
+			if was, ok := bySum[got.Sum]; ok && was != text {
+				t.Fatalf("two texts of one sum: %s", cmp.Diff(was, text))
+			}
+			for sum, was := range bySum {
+				if was == text && sum != got.Sum {
+					t.Fatalf("one text of two sums")
+				}
+			}
+			bySum[got.Sum] = text
+		}
+	})
+}
+
 func TestListOfCertificatesNeedsAReload(t *testing.T) {
 	state := func(list string) State {
 		return State{Model: new(model.Model), Output: &render.Output{Maps: []render.Map{{Name: render.CertList, Data: []byte(list)}}}}

@@ -2,7 +2,12 @@ package render
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
 	"maps"
+	"slices"
 
 	"berth/mlb/model"
 )
@@ -14,6 +19,25 @@ type mapCache struct {
 	leftOut map[string]bool
 	noApps  map[string]bool
 	files   []Map
+	digest  [32]byte // of files
+}
+
+// sum adds the maps to the summary of the configuration. Those of the cache are not read again.
+func (c *mapCache) sum(config []byte, maps []Map) string {
+	h := sha256.New()
+	h.Write(config)
+	h.Write(c.digest[:])
+	for _, m := range maps {
+		if !slices.ContainsFunc(c.files, func(f Map) bool { return f.Name == m.Name }) {
+			writeMap(h, m)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func writeMap(w io.Writer, m Map) {
+	fmt.Fprintf(w, "%s %d\n", m.Name, len(m.Data))
+	_, _ = w.Write(m.Data) // into a hash, which takes everything
 }
 
 // mapFiles writes the routes of all services that have a backend and no rules of their own.
@@ -59,6 +83,11 @@ func (r *Renderer) mapFiles(m *model.Model, missing map[string]bool, own *ownRul
 		{PathMap, paths.Bytes()},
 		{RedirectMap, redirects.Bytes()},
 	}
+	h := sha256.New()
+	for _, f := range c.files {
+		writeMap(h, f)
+	}
+	h.Sum(c.digest[:0])
 	return joinMaps(c.files, stored)
 }
 

@@ -14,6 +14,8 @@ type Output struct {
 	// Marker tells this text from every other: "mlb:" and 16 hexadecimal digits. It is the description of the global
 	// section, so "show info" of the worker that runs the text says it.
 	Marker string
+	// Sum tells the configuration and its maps from every other rendered one; it is empty for files that were read.
+	Sum string
 	// Shared are the sections that belong to no service, by place: what makes them different needs a reload.
 	Shared []Section
 	// Fragments are what the services contribute, in the model's order. A service that could not be written is missing.
