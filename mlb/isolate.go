@@ -13,7 +13,19 @@ import (
 // followed all the same: what makes an app guilty is a label, and its tasks move on. Neither m nor last is changed. Its work
 // is one pass over m; only what is kept of last is looked up and sorted in.
 func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
+	return new(aside).substitute(m, last, guilty)
+}
+
+// aside is substitute with memory: while nothing but servers changes, the routes stay the same memory, so that those who
+// come after need not read them again.
+type aside struct {
+	in, out *model.Model
+	guilty  map[string]bool
+}
+
+func (a *aside) substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
 	if len(guilty) == 0 {
+		*a = aside{}
 		return m
 	}
 	out := map[string]bool{}               // backends of m that go
@@ -25,19 +37,40 @@ func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
 		}
 	}
 	next := &model.Model{
-		Services: slices.DeleteFunc(slices.Clone(m.Services), func(s *model.Service) bool { return out[s.Name] }),
-		Hosts:    slices.DeleteFunc(slices.Clone(m.Hosts), func(r model.HostRoute) bool { return out[r.Backend] }),
-		AppIDs:   slices.DeleteFunc(slices.Clone(m.AppIDs), func(r model.AppRoute) bool { return out[r.Backend] }),
+		Services: slices.DeleteFunc(slices.Clone(m.Services), func(s *model.Service) bool { return guilty[s.App] }),
 	}
-	if last != nil {
-		keep(next, last, guilty, servers)
+	kept := keepServices(next, last, guilty, servers)
+	if a.stands(m, last, guilty) {
+		next.Hosts, next.AppIDs = a.out.Hosts, a.out.AppIDs
+	} else {
+		next.Hosts = slices.DeleteFunc(slices.Clone(m.Hosts), func(r model.HostRoute) bool { return out[r.Backend] })
+		next.AppIDs = slices.DeleteFunc(slices.Clone(m.AppIDs), func(r model.AppRoute) bool { return out[r.Backend] })
+		if len(kept) > 0 {
+			keepRoutes(next, last, kept)
+		}
 	}
+	*a = aside{in: m, out: next, guilty: guilty}
 	return next
 }
 
-// keep adds the guilty apps' old services to next, where nobody has taken their name, port or route.
-func keep(next, last *model.Model, guilty map[string]bool, servers map[string][]model.Server) {
+// stands says whether the routes are those of last time. Services with the same routes have the same names and ports as
+// well, so what was kept then is kept now.
+func (a *aside) stands(m, last *model.Model, guilty map[string]bool) bool {
+	return a.in != nil && last != nil && maps.Equal(a.guilty, guilty) &&
+		sameMemory(a.in.Hosts, m.Hosts) && sameMemory(a.in.AppIDs, m.AppIDs) &&
+		sameMemory(a.out.Hosts, last.Hosts) && sameMemory(a.out.AppIDs, last.AppIDs)
+}
+
+// sameMemory reports whether two lists are one; two empty ones may be of different models.
+func sameMemory[T any](a, b []T) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
+
+// keepServices adds the guilty apps' old services to next, where nobody has taken their name or port, and returns their
+// names.
+func keepServices(next, last *model.Model, guilty map[string]bool, servers map[string][]model.Server) map[string]bool {
 	kept := map[string]bool{}
+	if last == nil {
+		return kept
+	}
 	for _, old := range last.Services {
 		if !guilty[old.App] || taken(next, old) {
 			continue
@@ -51,12 +84,16 @@ func keep(next, last *model.Model, guilty map[string]bool, servers map[string][]
 		next.Services = append(next.Services, svc)
 		kept[svc.Name] = true
 	}
-	if len(kept) == 0 {
-		return
+	if len(kept) > 0 {
+		slices.SortStableFunc(next.Services, func(a, b *model.Service) int {
+			return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port))
+		})
 	}
-	slices.SortStableFunc(next.Services, func(a, b *model.Service) int {
-		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port))
-	})
+	return kept
+}
+
+// keepRoutes adds those of kept services, where nobody has taken them.
+func keepRoutes(next, last *model.Model, kept map[string]bool) {
 	hosts := next.Hosts
 	for _, r := range last.Hosts {
 		same := func(o model.HostRoute) bool { return o.Host == r.Host && o.Path == r.Path }

@@ -82,6 +82,7 @@ type LB struct {
 	candidate *templateSet        // to be tried
 	held      map[string]*unbound // by service name
 	guilty    map[string]verdict
+	aside     aside
 	tried     *client.Snapshot // in the last attempt
 	state     plan.State       // what HAProxy does; its model is without what is kept in store
 	stock     stock

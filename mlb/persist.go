@@ -84,7 +84,7 @@ func (p *persister) flush(ctx context.Context) error {
 	p.mu.Lock()
 	out, want := p.out, p.want
 	p.mu.Unlock()
-	if out.Config == nil {
+	if out.Config() == nil {
 		return nil
 	}
 	return p.l.opt.Proxy.Persist(ctx, out, want())

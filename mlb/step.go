@@ -72,10 +72,10 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 		if l.candidate != nil {
 			set = l.candidate
 		}
-		a.model = l.withoutPorts(substitute(a.built, l.state.Model, l.guiltyApps()))
+		a.model = l.withoutPorts(l.aside.substitute(a.built, l.state.Model, l.guiltyApps()))
 		p, found := l.propose(a, set)
 		if p.Rung == plan.Reload {
-			a.certs = certs.Scan(certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) }))
+			a.certs = certs.Scan(certs.Named(a.out.Config(), func(file string) []byte { return mapData(a, file) }))
 		}
 		result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
 		var refused *haproxy.CheckError

@@ -140,7 +140,7 @@ func (h *HAProxy) Check(ctx context.Context, out render.Output, want *Sections) 
 }
 
 func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, known []string, nice int) ([]string, error) {
-	binds, err := checkStructure(out.Config, want)
+	binds, err := checkStructure(out.Config(), want)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, 
 			return nil, err
 		}
 	}
-	if r := busyReasons(out.Config, busy(ctx, binds, known)); len(r) > 0 {
+	if r := busyReasons(out.Config(), busy(ctx, binds, known)); len(r) > 0 {
 		return nil, &CheckError{r}
 	}
 	return binds, nil
@@ -160,7 +160,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 	var binds []string
 	var err error
 	if c.Checked {
-		binds, err = checkStructure(c.Output.Config, c.sections())
+		binds, err = checkStructure(c.Output.Config(), c.sections())
 	} else {
 		binds, err = h.check(ctx, c.Output, c.sections(), h.binds, 0)
 	}
@@ -176,7 +176,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 		return err
 	}
 	if err := act(); err != nil {
-		if old.Config != nil {
+		if old.Config() != nil {
 			if back := h.put(old); back != nil {
 				h.opt.Log.Error("the old files could not be put back", "err", back)
 			}
@@ -184,7 +184,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 		return err
 	}
 	h.binds, h.current = binds, hash
-	if err := h.opt.Paths.archive(h.opt.Archive, next.Config, next.Maps); err != nil {
+	if err := h.opt.Paths.archive(h.opt.Archive, next.Config(), next.Maps); err != nil {
 		h.opt.Log.Warn("configuration not archived", "err", err)
 	}
 	return nil
@@ -192,7 +192,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 
 // put writes a state to disk and remembers it.
 func (h *HAProxy) put(s state) error {
-	if err := h.opt.Paths.install(s.Config, s.Maps); err != nil {
+	if err := h.opt.Paths.install(s.Config(), s.Maps); err != nil {
 		return err
 	}
 	h.good = s

@@ -130,7 +130,7 @@ func (h *HAProxy) Restarts() uint64 {
 func (h *HAProxy) Config() []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.good.Config
+	return h.good.Config()
 }
 
 // Procs asks the master for its processes.

@@ -44,7 +44,7 @@ func TestFirstApplyStartsHAProxyWithThisText(t *testing.T) {
 		t.Fatalf("get: %d, %v", code, err)
 	}
 	info, err := b.sock.info(t.Context())
-	if err != nil || info.Marker != markerIn(out.Config) || !b.Does(out) {
+	if err != nil || info.Marker != markerIn(out.Config()) || !b.Does(out) {
 		t.Fatalf("worker shows %q, mlb believes %q: want %q (%v)", info.Marker, b.current, Hash(out), err)
 	}
 	r, err := b.reloadTo(out)
@@ -63,8 +63,8 @@ func TestReloadIsConfirmedByANewWorker(t *testing.T) {
 	if len(after.Workers) != 1 || after.Workers[0] == before.Workers[0] || after.Master != before.Master {
 		t.Fatalf("processes before %+v, after %+v: want a new worker of the same master", before, after)
 	}
-	if info, _ := b.sock.infoOf(t.Context(), after.Workers[0]); info.Marker != markerIn(out.Config) {
-		t.Fatalf("new worker shows %q, want %q", info.Marker, markerIn(out.Config))
+	if info, _ := b.sock.infoOf(t.Context(), after.Workers[0]); info.Marker != markerIn(out.Config()) {
+		t.Fatalf("new worker shows %q, want %q", info.Marker, markerIn(out.Config()))
 	}
 	if _, err := os.Stat(b.opt.Paths.Config + ".2"); err != nil {
 		t.Errorf("archive: %v", err)

@@ -29,7 +29,7 @@ func bytesHash(out render.Output) string {
 		h.Write([]byte(name + " " + strconv.Itoa(len(data)) + "\n"))
 		h.Write(data)
 	}
-	part("config", out.Config)
+	part("config", out.Config())
 	for _, m := range out.Maps {
 		part(m.Name, m.Data)
 	}

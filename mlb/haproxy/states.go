@@ -33,7 +33,7 @@ func (h *HAProxy) saveStates(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("show servers state: %w", err)
 	}
-	states, err := healthOnly(text, checkedServers(h.good.Config))
+	states, err := healthOnly(text, checkedServers(h.good.Config()))
 	if err != nil {
 		return err
 	}

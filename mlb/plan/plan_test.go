@@ -323,10 +323,10 @@ func TestMemoryAndSumsAreTrue(t *testing.T) {
 			m, _ := builder.Build(apps)
 			got, _ := r.Render(m)
 			want := stateOf(t, apps, render.Options{}).Output
-			if d := cmp.Diff(string(want.Config), string(got.Config)) + cmp.Diff(want.Maps, got.Maps) + cmp.Diff(want.Sum, got.Sum); d != "" {
+			if d := cmp.Diff(string(want.Config()), string(got.Config())) + cmp.Diff(want.Maps, got.Maps) + cmp.Diff(want.Sum, got.Sum); d != "" {
 				t.Fatalf("-new +with memory\n%s", d)
 			}
-			text := string(got.Config)
+			text := string(got.Config())
 			for _, f := range got.Maps {
 				text += f.Name + "\n" + string(f.Data)
 			}

@@ -151,16 +151,17 @@ func (r *Renderer) ownRules(m *model.Model, missing map[string]bool) (*ownRules,
 func (r *Renderer) leavers(m *model.Model, missing map[string]bool) []*model.Service {
 	var list, rest []*model.Service
 	for _, s := range m.Services {
-		switch {
-		case missing[s.Name]:
-		case r.leavesMaps(s):
+		if r.leavesMaps(s) && !missing[s.Name] {
 			list = append(list, s)
-		case len(s.VHosts) > 0:
-			rest = append(rest, s)
 		}
 	}
 	if len(list) == 0 {
 		return nil
+	}
+	for _, s := range m.Services {
+		if len(s.VHosts) > 0 && !r.leavesMaps(s) && !missing[s.Name] {
+			rest = append(rest, s)
+		}
 	}
 	hosts := make(map[string]bool)
 	for next := list; len(next) > 0; {
