@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"time"
 
 	"berth/mlb/haproxy"
 	"berth/mlb/model"
@@ -17,6 +18,7 @@ type court struct {
 	guilty      map[string]bool // known ones
 	render      func(*model.Model) *render.Output
 	check       func(context.Context, *render.Output) error
+	limit       time.Duration // for one check; 0 leaves it to check
 }
 
 // judge returns newly found apps with the reason. HAProxy's messages mostly name a section, and with it the app; otherwise
@@ -43,6 +45,15 @@ func (c *court) named(refused *haproxy.CheckError) map[string]string {
 	return found
 }
 
+// While suspects are bisected, a check may take patience times as long as the one without any of them, and eachService for
+// each service on top (HAProxy takes a tenth of that), but leastPatience at least. An app for which HAProxy takes for ever
+// would otherwise hold everything up for the whole of the check's timeout, again and again.
+const (
+	patience      = 5
+	eachService   = time.Millisecond
+	leastPatience = 5 * time.Second
+)
+
 // search bisects.
 func (c *court) search(ctx context.Context) (map[string]string, error) {
 	var suspects []string
@@ -53,9 +64,11 @@ func (c *court) search(ctx context.Context) (map[string]string, error) {
 			all[app] = true
 		}
 	}
+	began := time.Now()
 	if ok, err := c.accept(ctx, all); err != nil || !ok {
 		return nil, err // it is none of them
 	}
+	c.limit = max(leastPatience, patience*time.Since(began)+time.Duration(len(c.built.Services))*eachService)
 	guilty, err := bisect(ctx, suspects, c.accept)
 	if err != nil {
 		return nil, err
@@ -73,6 +86,11 @@ func (c *court) search(ctx context.Context) (map[string]string, error) {
 
 // try checks the model without some apps.
 func (c *court) try(ctx context.Context, without map[string]bool) error {
+	if c.limit > 0 {
+		one, cancel := context.WithTimeout(ctx, c.limit)
+		defer cancel()
+		ctx = one
+	}
 	aside := maps.Clone(without)
 	maps.Copy(aside, c.guilty)
 	return c.check(ctx, c.render(substitute(c.built, c.last, aside)))

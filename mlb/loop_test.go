@@ -75,6 +75,7 @@ type fakeProxy struct {
 	refused   []string // words
 	silent    bool     // refusals don't name a section
 	down      error    // applying fails for another reason
+	full      error    // files cannot be written
 	current   string
 	config    []byte
 	applied   []haproxy.Change
@@ -99,7 +100,7 @@ func (p *fakeProxy) verdict(out render.Output) error {
 				if p.silent {
 					r = haproxy.Reason{Message: "something is wrong"}
 				}
-				return &haproxy.CheckError{Reasons: []haproxy.Reason{r}}
+				return &haproxy.CheckError{Reasons: []haproxy.Reason{r}, NoVerdict: p.silent}
 			}
 		}
 	}
@@ -134,8 +135,17 @@ func (p *fakeProxy) Apply(_ context.Context, c haproxy.Change) (haproxy.Result, 
 func (p *fakeProxy) Persist(context.Context, render.Output, *haproxy.Sections) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.full != nil {
+		return p.full
+	}
 	p.persisted++
 	return p.unsaved
+}
+
+func (p *fakeProxy) written() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.persisted
 }
 
 func (p *fakeProxy) Send(context.Context, []plan.Command) ([]plan.Command, error) { return nil, nil }
@@ -450,5 +460,37 @@ func TestAdminPages(t *testing.T) {
 	r.proxy.set(func(p *fakeProxy) { p.down = errors.New("refused") })
 	if code, body := get("/_mlb_signal/usr1"); code != 500 || !strings.Contains(body, "refused") {
 		t.Errorf("a reload that fails: %d %q", code, body)
+	}
+}
+
+func TestFilesThatCannotBeWrittenAreToldAndTriedAgain(t *testing.T) {
+	r := newRig(t)
+	r.acked(r.give(appWith("/web", 10001, "", 1)))
+	r.until("ready", func() bool { return r.Status().Ready })
+	r.proxy.set(func(p *fakeProxy) { p.full = errors.New("no space left on device") })
+	r.acked(r.give(appWith("/web", 10001, "", 2))) // the new task is routed all the same
+	if rung := r.proxy.last().Plan.Rung; rung != plan.Runtime {
+		t.Fatalf("rung %v: expected commands", rung)
+	}
+	r.until("not ready, with the reason", func() bool { return strings.Contains(r.Status().NotReady, "no space left") })
+	before := r.proxy.written()
+	r.proxy.set(func(p *fakeProxy) { p.full = nil })
+	r.until("ready again without any change", func() bool { return r.Status().Ready })
+	if r.proxy.written() == before {
+		t.Error("the files were not written")
+	}
+}
+
+func TestReadinessSaysWhatKeepsTheWatch(t *testing.T) {
+	r := newRig(t)
+	for want, w := range map[string]client.Status{
+		"no source has answered yet: status 500":                        {LastError: "status 500"},
+		"no source has answered yet: most apps were gone at once":       {Suspicious: true, LastError: "status 500"},
+		"current at 2001-01-01T00:00:00Z: http://a: connection refused": {LastSync: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), LastError: "http://a: connection refused"},
+	} {
+		got := r.notReady(Status{LastSuccess: time.Now(), Watch: WatchStatus{LastSync: w.LastSync, LastError: w.LastError, Suspicious: w.Suspicious}})
+		if !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package mlb
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -296,8 +295,6 @@ func (l *LB) restarted(ctx context.Context) {
 // written takes note of files that did not follow what HAProxy had taken as commands, or that do at last. When they did not
 // pass its check, a reload finds out which app is to blame.
 func (l *LB) written(ctx context.Context, err error) {
-	var refused *haproxy.CheckError
-	invalid := errors.As(err, &refused)
 	l.behind = nil
 	if err == nil {
 		l.log.Info("files written")
@@ -306,8 +303,8 @@ func (l *LB) written(ctx context.Context, err error) {
 	}
 	l.log.Error("files not written", "err", err)
 	l.failed(err)
-	if invalid {
-		l.force = "the changed files are not valid: " + refused.Error()
+	if refuses(err) {
+		l.force = "the changed files are not valid: " + err.Error()
 		l.step(ctx)
 		return
 	}

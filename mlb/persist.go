@@ -69,14 +69,19 @@ func (p *persister) run(ctx context.Context) {
 		case p.result <- err:
 		case <-ctx.Done():
 		}
-		var refused *haproxy.CheckError
-		if err == nil || errors.As(err, &refused) { // a reload will tell who is to blame for the latter
+		if err == nil || refuses(err) { // a reload will tell who is to blame for the latter
 			again, wait = nil, 0
 			continue
 		}
 		wait = min(max(2*wait, minRetry), maxRest)
 		again = time.After(wait)
 	}
+}
+
+// refuses reports whether an error is HAProxy's verdict.
+func refuses(err error) bool {
+	var refused *haproxy.CheckError
+	return errors.As(err, &refused) && !refused.NoVerdict
 }
 
 // flush writes what is waiting, at once.

@@ -195,6 +195,7 @@ func TestRouting(t *testing.T) {
 	cases := []struct{ rule, scheme, host, path, want string }{
 		{"an exact host", "http", "a.test", "/", name("root")},
 		{"in any case and with a port", "http", "A.Test:8080", "/", name("root")},
+		{"and with a final dot", "http", "a.test.:8080", "/", name("root")},
 		{"a path", "http", "a.test", "/api/x", name("api")},
 		{"the longest path", "http", "a.test", "/api/v2/x", name("deep")},
 		{"a prefix is textual", "http", "a.test", "/api/v22", name("deep")},

@@ -85,9 +85,20 @@ func (l *LB) notReady(s Status) string {
 	case s.LastSuccess.IsZero():
 		return "nothing has been applied yet"
 	case s.Watch.LastSync.IsZero():
-		return "no source has answered yet"
+		return "no source has answered yet" + because(s.Watch)
 	case time.Since(s.Watch.LastSync) > l.opt.StaleAfter:
-		return "the state was last known to be current at " + s.Watch.LastSync.UTC().Format(time.RFC3339)
+		return "the state was last known to be current at " + s.Watch.LastSync.UTC().Format(time.RFC3339) + because(s.Watch)
+	}
+	return ""
+}
+
+// because is what keeps the watch from being current, as far as it is known.
+func because(w WatchStatus) string {
+	switch {
+	case w.Suspicious:
+		return ": most apps were gone at once, which is believed when it is seen a second time"
+	case w.LastError != "":
+		return ": " + w.LastError
 	}
 	return ""
 }

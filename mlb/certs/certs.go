@@ -6,6 +6,7 @@ package certs
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/pem"
@@ -16,6 +17,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -84,6 +87,8 @@ func Scan(named []string) Set {
 			s.Bad[path] = err
 		case info.IsDir():
 			s.dir(path)
+		case !info.Mode().IsRegular():
+			s.Bad[path] = errNotRegular
 		default:
 			s.file(path, "")
 		}
@@ -117,12 +122,27 @@ func (s *Set) dir(dir string) {
 var companions = []string{".key", ".ocsp", ".issuer", ".sctl", ".dh"}
 
 func (s *Set) file(path, dir string) {
-	text, err := readFile(path)
+	f, err := load(path)
 	if err != nil {
 		s.Bad[path] = err
 		return
 	}
-	f := File{Dir: dir, Text: blocks(text)}
+	f.Dir = dir
+	s.Files[path] = f
+}
+
+// Check says why the certificate in a file, with its key there or in a companion, could not be used.
+func Check(path string) error {
+	_, err := load(path)
+	return err
+}
+
+func load(path string) (File, error) {
+	text, err := readFile(path)
+	if err != nil {
+		return File{}, err
+	}
+	f := File{Text: blocks(text)}
 	key := text
 	sum := sha256.New()
 	sum.Write(text)
@@ -138,19 +158,25 @@ func (s *Set) file(path, dir string) {
 		}
 	}
 	if _, err := tls.X509KeyPair(text, key); err != nil {
-		s.Bad[path] = err
-		return
+		return File{}, err
 	}
 	sum.Sum(f.Sum[:0])
-	s.Files[path] = f
+	return f, nil
 }
 
+var errNotRegular = errors.New("expected a regular file or a directory")
+
+// readFile reads a regular file of at most maxFile bytes. The path may be an app's: a device would never end, and a named
+// pipe would be waited for at open(2) already if it were not opened without blocking.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, errNotRegular)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(text) > maxFile {
 		err = errors.New("expected at most 1 MiB")

@@ -1,9 +1,12 @@
 package certs
 
 import (
+	"errors"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestNamed(t *testing.T) {
@@ -61,5 +64,20 @@ func TestBlocksHaveNoEmptyLine(t *testing.T) {
 	want := "-----BEGIN X-----\nQUJD\n-----END X-----\n-----BEGIN Y-----\nQUJD\n-----END Y-----\n"
 	if diff := cmp.Diff(want, string(blocks([]byte(in)))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestWhatIsNoFileIsNotRead(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe.pem")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, "/dev/zero"} {
+		if s := Scan([]string{path}); !errors.Is(s.Bad[path], errNotRegular) {
+			t.Errorf("%s: %v", path, s.Bad[path])
+		}
+		if err := Check(path); !errors.Is(err, errNotRegular) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }

@@ -74,12 +74,12 @@ func ParseRequest(text string, headers []string, httpPort, httpsPort int) (Reque
 	return r, nil
 }
 
-// hostOnly takes the port off, as HAProxy's converters host_only and lower do.
+// hostOnly takes the port and a final dot off, as MAP_FRONTEND_LOOKUP does.
 func hostOnly(host string) string {
 	host = strings.ToLower(host)
 	if end := strings.LastIndexByte(host, ':'); end >= 0 && !strings.HasSuffix(host, "]") &&
 		strings.Trim(host[end+1:], "0123456789") == "" {
 		host = host[:end]
 	}
-	return host
+	return strings.TrimSuffix(host, ".")
 }

@@ -14,6 +14,7 @@ func TestParseRequest(t *testing.T) {
 		{"the scheme's own port", "http://A.test/x", nil, "http a.test 80 /x "},
 		{"https", "https://a.test", nil, "https a.test 443 / "},
 		{"a port in the URL", "http://a.test:8080/x?y=1", nil, "http a.test 8080 /x ?y=1"},
+		{"a final dot", "http://A.test.:81/", nil, "http a.test 81 / "},
 		{"no scheme", "a.test/x", nil, "http a.test 80 /x "},
 		{"a Host header wins", "http://127.0.0.1:80/", []string{"Host: B.test:99"}, "http b.test 80 / "},
 		{"a header with an equals sign", "http://127.0.0.1/", []string{"host=b.test"}, "http b.test 80 / "},

@@ -58,8 +58,8 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 		err := h.replaceWith(ctx, c, hash, func() error { return h.launch(ctx) })
 		return Result{Rung: plan.Reload, Reasons: []string{"haproxy starts"}}, err
 	}
-	if h.does(c.Output) {
-		return Result{Rung: plan.None}, nil
+	if h.does(c.Output) { // the files may be behind, if they could not be written
+		return Result{Rung: plan.None, Pending: h.good.hash != hash}, nil
 	}
 	if h.current == "" && c.Plan.Rung != plan.Reload { // a plan is only worth what is known of its starting point
 		c.Plan = plan.Plan{Rung: plan.Reload, Reasons: []string{"what haproxy does is not known for sure"}}
@@ -150,7 +150,7 @@ func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, 
 		}
 	}
 	if r := busyReasons(out.Config(), busy(ctx, binds, known)); len(r) > 0 {
-		return nil, &CheckError{r}
+		return nil, &CheckError{Reasons: r}
 	}
 	return binds, nil
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+
+	"berth/mlb/certs"
 )
 
 // SelfSigned makes sure that path holds a usable certificate with its key, so that port 443 can be opened when the operator
@@ -76,11 +78,7 @@ func CheckCertificate(path string) error {
 		return fmt.Errorf("certificate: %w", err)
 	}
 	if !info.IsDir() {
-		key := path
-		if _, err := os.Stat(path + ".key"); err == nil {
-			key = path + ".key" // HAProxy looks there as well
-		}
-		if _, err := tls.LoadX509KeyPair(path, key); err != nil {
+		if err := certs.Check(path); err != nil {
 			return fmt.Errorf("certificate %s: %w", path, err)
 		}
 		return nil

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestSelfSignedCertificateIsMadeOnceAndLasts(t *testing.T) {
@@ -40,7 +42,17 @@ func TestUnusableCertificatesAreRefused(t *testing.T) {
 	if err := os.WriteFile(junk, []byte("not a certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, path := range map[string]string{"missing": filepath.Join(dir, "none"), "junk": junk, "empty directory": t.TempDir()} {
+	pipe, huge := filepath.Join(dir, "pipe.pem"), filepath.Join(dir, "huge.pem")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(huge, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{
+		"missing": filepath.Join(dir, "none"), "junk": junk, "empty directory": t.TempDir(), "named pipe": pipe,
+		"endless device": "/dev/zero", "huge": huge,
+	} {
 		t.Run(name, func(t *testing.T) {
 			if CheckCertificate(path) == nil {
 				t.Error("accepted")

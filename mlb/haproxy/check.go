@@ -16,7 +16,8 @@ import (
 )
 
 // Check lets HAProxy validate out ("haproxy -c") without touching anything in place. A *CheckError carries what HAProxy
-// complained about; any other error means that the check itself did not work. It takes at most timeout.
+// complained about, or that it took longer than timeout or ctx's deadline; any other error means that the check itself did
+// not work.
 func (b *Binary) Check(ctx context.Context, p Paths, out render.Output, timeout time.Duration) error {
 	return b.verify(ctx, p, out, timeout, 0)
 }
@@ -36,8 +37,9 @@ func (b *Binary) verify(ctx context.Context, p Paths, out render.Output, timeout
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no verdict within %s", timeout))
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	began := time.Now()
 	c := exec.CommandContext(ctx, b.Path, "-c", "-f", filepath.Join(dir, configName))
 	c.Env = environment()
 	c.Dir = dir
@@ -47,10 +49,13 @@ func (b *Binary) verify(ctx context.Context, p Paths, out render.Output, timeout
 		return nil
 	}
 	var exit *exec.ExitError
-	if ctx.Err() != nil || !errors.As(err, &exit) {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		took := time.Since(began).Round(time.Second / 10)
+		return &CheckError{NoVerdict: true, Reasons: []Reason{{Message: fmt.Sprintf("haproxy -c gives no verdict within %s", took)}}}
+	case ctx.Err() != nil:
+		return fmt.Errorf("check configuration: %w", context.Cause(ctx))
+	case !errors.As(err, &exit):
 		return fmt.Errorf("check configuration: %w", err)
 	}
 	// Say the paths as the operator knows them.
@@ -59,7 +64,7 @@ func (b *Binary) verify(ctx context.Context, p Paths, out render.Output, timeout
 	if len(reasons) == 0 {
 		reasons = []Reason{{Message: "haproxy -c: " + shorten(string(bytes.TrimSpace(text))+" ("+err.Error()+")")}}
 	}
-	return &CheckError{reasons}
+	return &CheckError{Reasons: reasons}
 }
 
 // combined runs a command below the priority of everything else: HAProxy itself may need the processor.

@@ -393,3 +393,49 @@ func TestServerWithSessionsIsDeletedLater(t *testing.T) {
 		return err == nil && len(left) == 0
 	})
 }
+
+func TestChangesGoOnWhereNothingCanBeNoted(t *testing.T) {
+	b := newBench(t)
+	one, two := b.output("one"), b.output("two")
+	b.mustReload(one)
+	// A directory in the place of the note: as on a full disk, it cannot be made.
+	if err := os.Mkdir(b.opt.Paths.Doubt, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.Apply(t.Context(), Change{Output: two, Plan: plan.Plan{Rung: plan.Runtime,
+		Commands: []plan.Command{{Line: "set server app_1/s1 weight 50%"}}}})
+	if err != nil || r.Rung != plan.Runtime || !r.Pending {
+		t.Fatalf("%+v, %v: want commands", r, err)
+	}
+	if got := b.opt.Paths.readRecord(); got != (record{}) {
+		t.Errorf("the record %+v would be believed by the next mlb", got)
+	}
+	again, err := b.Apply(t.Context(), Change{Output: two})
+	if err != nil || again.Rung != plan.None || !again.Pending {
+		t.Errorf("the same once more: %+v, %v: want nothing but the files", again, err)
+	}
+	if err := os.Remove(b.opt.Paths.Doubt); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Persist(t.Context(), two, nil); err != nil {
+		t.Fatal(err)
+	}
+	if again, err = b.Apply(t.Context(), Change{Output: two}); err != nil || again.Pending {
+		t.Errorf("with the files written: %+v, %v", again, err)
+	}
+}
+
+func TestSlowCheckIsARefusal(t *testing.T) {
+	b := newBench(t)
+	slow := b.output("slow", "    server-template many 1-50000 127.0.0.1:1")
+	err := b.opt.Binary.Check(t.Context(), b.opt.Paths, slow, 100*time.Millisecond)
+	var refused *CheckError
+	if !errors.As(err, &refused) || !refused.NoVerdict {
+		t.Fatalf("%v: want a refusal without a verdict", err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.opt.Binary.Check(gone, b.opt.Paths, slow, time.Minute); errors.As(err, &refused) || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v: nobody refused anything", err)
+	}
+}

@@ -29,7 +29,12 @@ func (r Reason) String() string {
 }
 
 // CheckError says why HAProxy would not run a configuration.
-type CheckError struct{ Reasons []Reason }
+type CheckError struct {
+	Reasons []Reason
+	// NoVerdict is set when HAProxy had not made up its mind in time: it would not come up in time either. It may be one
+	// text that makes it slow, or a machine that is.
+	NoVerdict bool
+}
 
 func (e *CheckError) Error() string {
 	var b strings.Builder

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/google/renameio/v2"
 )
@@ -44,16 +45,21 @@ func (p Paths) readRecord() record {
 }
 
 // doubt notes that HAProxy is about to be changed in a way that the files on disk do not say. The mlb that comes after this
-// one then believes no record. It is not synced to disk: a machine that goes down takes HAProxy with it.
+// one then believes no record. It is not synced to disk: a machine that goes down takes HAProxy with it. Where no file can be
+// made, because the disk is full, the record is taken away instead. A disk that has become read-only takes neither, but no
+// other mlb starts on it either, and dead tasks must not stay in service because of it.
 func (p Paths) doubt() error {
 	f, err := os.OpenFile(p.Doubt, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err == nil {
 		err = f.Close()
 	}
-	if err != nil {
-		return fmt.Errorf("note a change of haproxy: %w", err)
+	if err == nil || errors.Is(err, syscall.EROFS) {
+		return nil
 	}
-	return nil
+	if gone := os.Remove(p.Record); gone == nil || errors.Is(gone, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("note a change of haproxy: %w", err)
 }
 
 // settled takes the doubt back: files and HAProxy agree.

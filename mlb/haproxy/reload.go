@@ -129,7 +129,7 @@ func (h *HAProxy) failedReload(mark int, refused string, err error) error {
 		text = h.lateAlerts(mark)
 	}
 	if reasons := parseReasons(text, h.good.Config()); len(reasons) > 0 && !errors.Is(err, ErrNotConfirmed) {
-		return fmt.Errorf("reload haproxy: %w", &CheckError{reasons})
+		return fmt.Errorf("reload haproxy: %w", &CheckError{Reasons: reasons})
 	}
 	if err == nil {
 		err = fmt.Errorf("reload haproxy: %w: %s", errRefused, shorten(refused))

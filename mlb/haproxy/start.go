@@ -142,7 +142,7 @@ func (h *HAProxy) failedStart(master process, mark int, err error) error {
 	_ = master.wait(ctx)
 	h.running = false
 	if reasons := parseReasons(h.lateAlerts(mark), h.good.Config()); len(reasons) > 0 {
-		return fmt.Errorf("start haproxy: %w", &CheckError{reasons})
+		return fmt.Errorf("start haproxy: %w", &CheckError{Reasons: reasons})
 	}
 	return fmt.Errorf("start haproxy: %w", err)
 }

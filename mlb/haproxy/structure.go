@@ -54,7 +54,7 @@ func checkStructure(config []byte, want *Sections) ([]string, error) {
 		}
 	}
 	if len(reasons) > 0 {
-		return nil, &CheckError{reasons}
+		return nil, &CheckError{Reasons: reasons}
 	}
 	return scanBinds(config), nil
 }

@@ -119,6 +119,9 @@ func applyBindOptions(d *draft, value string) error {
 	if !bindOptionsText.MatchString(value) {
 		return fmt.Errorf("expected words of HAProxy's bind keyword, without quotes and comments")
 	}
+	if slices.Contains(strings.Fields(value), "crt-list") { // HAProxy quotes what it cannot read: it could be any file
+		return fmt.Errorf("expected no crt-list; %s names the certificates", d.key("SSL_CERT"))
+	}
 	d.BindOptions = value
 	return nil
 }

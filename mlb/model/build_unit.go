@@ -34,6 +34,7 @@ func buildUnit(opt *Options, u unit, auto []int, last verdicts) built {
 		verdicts: make(verdicts), last: last,
 	}
 	services := b.services(u, auto)
+	b.p.limit()
 	return built{
 		unit: u, auto: auto, services: services, problems: b.p.list, hosts: b.lookup.asked, verdicts: b.verdicts,
 	}

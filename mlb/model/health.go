@@ -3,6 +3,7 @@ package model
 import (
 	"math"
 	"regexp"
+	"strconv"
 
 	"berth/orchestrator/api"
 )
@@ -135,7 +136,8 @@ func (b *unitBuild) checkPorts(d *draft, drafts []*draft) []int {
 		k += len(drafts)
 	}
 	if k < 0 || k >= len(drafts) {
-		b.p.warnf("BACKEND_HEALTHCHECK_PORT_INDEX", "", "the app has %d services; the own port is checked", len(drafts))
+		b.p.warnf(d.key("BACKEND_HEALTHCHECK_PORT_INDEX"), strconv.Itoa(d.healthIndex), "expected an index below %d, the "+
+			"number of the app's services; the own port is checked", len(drafts))
 		return nil
 	}
 	ports := make([]int, len(drafts[k].Servers))

@@ -99,7 +99,7 @@ func TestBadValuesLeaveThePortOutAndNameTheLabel(t *testing.T) {
 		"BACKEND_WEIGHT":                 {"", "many", "99999999999999999999"},
 		"BALANCE":                        {"", "fastest", "uri nonsense", "roundrobin\n  mode tcp", "hdr(a b)"},
 		"BIND_ADDR":                      {"", "example.com", "1.2.3.4:80", "fe80::1%eth0", "unix@/x"},
-		"BIND_OPTIONS":                   {"a'b", "a#b", "a\nbind :1", `a\ b`, "$X"},
+		"BIND_OPTIONS":                   {"a'b", "a#b", "a\nbind :1", `a\ b`, "$X", "ssl crt-list /etc/shadow"},
 		"SSL_CERT":                       {"", "cert.pem", "/a b", "/a\"b"},
 		"MODE":                           {"", "https", "health"},
 		"AUTH":                           {"", "a:b", "a:b:c", "r:u:$6$x$y\n", `r":u:$6$x$yyyyyyyyyy`, "a:b:c:d"},

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -46,6 +47,18 @@ func Shorten(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// maxProblems bounds what is reported of one app.
+const maxProblems = 50
+
+// limit drops what is too much and says how much that was.
+func (p *problems) limit() {
+	if more := len(p.list) - maxProblems; more > 0 {
+		slices.SortStableFunc(p.list, func(a, b Problem) int { return strings.Compare(a.Severity, b.Severity) }) // errors first
+		p.list = p.list[:maxProblems]
+		p.warnf("", "", "and %d more problems", more)
+	}
 }
 
 // problems collects what is wrong with one app.

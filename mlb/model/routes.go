@@ -172,32 +172,40 @@ func route(c claim) HostRoute {
 	return HostRoute{Host: c.host, Path: c.path, Backend: c.svc.Name, RedirectToHTTPS: c.svc.RedirectToHTTPS}
 }
 
-// appRoutes leads each app id to the app's first http service (marathon-lb.md section 10.6).
+// appRoutes leads each app id to the app's first http service (marathon-lb.md section 10.6). Ids are looked up in lower
+// case, so of two apps whose ids differ in nothing else the older one is reached.
 func appRoutes(services []*Service) ([]AppRoute, []Problem) {
 	routes := make([]AppRoute, 0, len(services))
+	first := make([]*Service, 0, len(services))
 	last := ""
 	for _, s := range services {
 		if s.Mode != HTTP || s.App == last {
 			continue
 		}
 		last = s.App
+		first = append(first, s)
 		routes = append(routes, AppRoute{App: strings.ToLower(s.App), Backend: s.Name})
 	}
-	byApp := func(a, b AppRoute) int { return strings.Compare(a.App, b.App) }
-	if slices.IsSortedFunc(routes, func(a, b AppRoute) int { return cmp.Or(byApp(a, b), 1) }) {
+	ascending := func(a, b AppRoute) int { return cmp.Or(strings.Compare(a.App, b.App), -1) } // and none twice
+	if slices.IsSortedFunc(routes, ascending) {
 		return routes, nil
 	}
-	slices.SortStableFunc(routes, byApp)
-	taken := make(map[string]bool)
-	var p problems
-	routes = slices.DeleteFunc(routes, func(r AppRoute) bool {
-		if taken[r.App] {
-			p.app = r.App
-			p.warnf("id", r.App, "another app has this id in other case; it is the one reached by app id")
-			return true
-		}
-		taken[r.App] = true
-		return false
+	slices.SortStableFunc(first, func(a, b *Service) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.App), strings.ToLower(b.App)), seniority(a, b))
 	})
-	return routes, p.list
+	routes = routes[:0]
+	var found []Problem
+	for i, s := range first {
+		id := strings.ToLower(s.App)
+		if n := len(routes); n > 0 && routes[n-1].App == id {
+			p := problems{app: s.App}
+			p.warnf("id", s.App, "the older app %s has this id in other case; it is the one reached by app id",
+				Shorten(first[i-1].App))
+			found = append(found, p.list...)
+			first[i] = first[i-1]
+			continue
+		}
+		routes = append(routes, AppRoute{App: id, Backend: s.Name})
+	}
+	return routes, found
 }

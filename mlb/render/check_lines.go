@@ -120,7 +120,14 @@ func checkRule(word, line string) error {
 	case "acl":
 		return nil
 	case "use_backend", "http-request", "http-response", "http-after-response", "redirect":
-		if conditionAt(splitLine(line)) > 0 {
+		words := splitLine(line)
+		for _, w := range words[:max(0, conditionAt(words))] {
+			if changesRouting(w.plain) {
+				return fmt.Errorf("line %q: %q sets the balancer's own variable; choose another name", model.Shorten(line),
+					model.Shorten(w.plain))
+			}
+		}
+		if conditionAt(words) > 0 {
 			return nil
 		}
 		return fmt.Errorf("line %q: a rule in a frontend that all apps share needs a condition", model.Shorten(line))

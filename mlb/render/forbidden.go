@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"berth/mlb/model"
@@ -14,7 +15,7 @@ import (
 // forbiddenWords are directives, actions and their arguments, with what they would do.
 var forbiddenWords = map[string]string{
 	"file": "read a file", "lf-file": "read a file", "errorfile": "read a file", "errorfiles": "read files",
-	"-f": "read a file", "-M": "read a map", "server-state-file-name": "read a file",
+	"-f": "read a file", "-M": "read a map", "crt-list": "read a file", "server-state-file-name": "read a file",
 	"use-service": "answer with a service of the balancer", "stats": "show or change the whole balancer",
 	"external-check": "run a program", "filter": "pass traffic through another program",
 	"send-spoe-group": "pass traffic to another program",
@@ -68,11 +69,49 @@ func reach(words []word, i int, w string) string {
 	if usesMap(w) {
 		return "read a map or file"
 	}
+	switch first := words[0].plain; {
+	case first == "use_backend" && i == 1 && strings.Contains(w, "%["):
+		return "let clients choose among all backends"
+	case first == "server-template" && i == 2 && !fewServers(w):
+		return fmt.Sprintf("make more than %d servers", maxTemplateServers)
+	}
 	// server <name> <address>, bind <address>: a path is a socket.
 	if first := words[0].plain; (first == "server" && i == 2 || first == "bind" && i == 1) && strings.Contains(w, "/") {
 		return "reach a socket of this machine"
 	}
 	return ""
+}
+
+// maxTemplateServers bounds a server-template of an app: HAProxy makes all of its servers at the start, and compares each
+// with all others. A hundred thousand keep it from ever starting.
+const maxTemplateServers = 1000
+
+// fewServers reads the number or range of a server-template line (manual section 4.2).
+func fewServers(count string) bool {
+	low, high, ranged := strings.Cut(count, "-")
+	if !ranged {
+		low, high = "1", count
+	}
+	from, err := strconv.Atoi(low)
+	to, err2 := strconv.Atoi(high)
+	return err == nil && err2 == nil && to-from < maxTemplateServers
+}
+
+// ownVariables are those by which the frontends that all apps share find the backend.
+var ownVariables = []string{"txn.host", "txn.path", "txn.backend", "txn.domain", "txn.wildcard"}
+
+// changesRouting reports whether a word sets or drops one of ownVariables.
+func changesRouting(w string) bool {
+	_, arguments, ok := strings.Cut(w, "set-var") // of unset-var, too
+	arguments = strings.TrimPrefix(arguments, "-fmt")
+	if !ok || !strings.HasPrefix(arguments, "(") {
+		return false
+	}
+	name := strings.TrimLeft(arguments, "( ")
+	if end := strings.IndexAny(name, ",) "); end >= 0 {
+		name = name[:end]
+	}
+	return slices.Contains(ownVariables, name)
 }
 
 // usesMap looks for the converters map, map_str, map_beg and so on.

@@ -20,7 +20,9 @@ func TestAppsMayNotReachBeyondThemselves(t *testing.T) {
 		`http-request set-map(/etc/haproxy/domain2backend.map) good.test evil`, `http-request use-service prometheus-exporter`,
 		`http-request lua.hello`, `http-request set-var(proc.x) int(1)`, `stats enable`, `stats admin if TRUE`,
 		`server x unix@/run/docker.sock`, `server x /run/docker.sock`, `server x abns@mlb`, `bind /run/x.sock`,
-		`use_backend mlb_admin`, `filter spoe engine x config /etc/x`, `external-check command /bin/sh`,
+		`use_backend %[req.hdr(x-backend)]`, `use_backend %[str(mlb_),concat(admin)] if a`, `bind *:1 ssl crt-list /etc/shadow`,
+		`server-template s 1-100000 127.0.0.1:80`, `server-template s 1001 127.0.0.1:80`, `server-template s x 127.0.0.1:80`,
+		`use_backend mlb_admin`, `use_backend "mlb"_admin`, `use_backend mlb\x5fadmin`, `filter spoe engine x config /etc/x`, `external-check command /bin/sh`,
 	} {
 		if err := checkReach(line); err == nil {
 			t.Errorf("accepted: %s", line)
@@ -36,9 +38,32 @@ func TestOrdinaryLinesPass(t *testing.T) {
 		`http-request set-header X-Path %[path,lower]`, `http-request set-var(txn.x) req.hdr(host)`,
 		`server s 10.0.0.1:80 check ssl verify required ca-file /etc/ssl/certs/ca.pem`, `option httpchk GET /mapped`,
 		`http-request deny if { path_beg /stats }`, `http-response set-header X-Map %[res.hdr(mapping)]`,
+		`use_backend other_10001 if { req.hdr(x-canary) -m found }`, `server-template s 5 app.example.com:80`,
+		`server-template s 1-1000 app.example.com:80`,
 		`bind *:10000 accept-proxy`, `http-request redirect prefix https://files.example.com if { path /file }`,
 	} {
 		if err := checkReach(line); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAppsMayNotChangeHowTheBalancerRoutes(t *testing.T) {
+	row := templateByName["HTTP_FRONTEND_ACL"]
+	for _, line := range []string{
+		`http-request set-var(txn.backend) str(other_1) if a`, `http-request set-var(txn.host,ifexists) str(x) if a`,
+		`http-request unset-var(txn.backend) if a`, `http-request set-var-fmt(txn.path) "/x" if a`,
+		`http-request set-"var(txn.domain)" str(x) if a`,
+	} {
+		if err := checkLines(line, row); err == nil || !strings.Contains(err.Error(), "own variable") {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	for _, line := range []string{
+		`http-request set-var(txn.backend2) str(x) if a`, `http-request set-var(req.host) str(x) if a`,
+		`acl a var(txn.host) -m end .example.com`,
+	} {
+		if err := checkLines(line, row); err != nil {
 			t.Error(err)
 		}
 	}
