@@ -36,13 +36,21 @@ func (p *quickProxy) Apply(_ context.Context, c haproxy.Change) (haproxy.Result,
 // without the read of the app and without HAProxy.
 func BenchmarkChange(b *testing.B) {
 	for _, n := range []int{10, 1000, 5000} {
-		for _, guilty := range []bool{false, true} {
-			b.Run(fmt.Sprintf("apps=%d/one-set-aside=%v", n, guilty), func(b *testing.B) { benchChange(b, n, guilty) })
-		}
+		b.Run(fmt.Sprintf("task/apps=%d", n), func(b *testing.B) { benchChange(b, n, false, otherTasks) })
+		b.Run(fmt.Sprintf("task-while-one-app-is-set-aside/apps=%d", n), func(b *testing.B) { benchChange(b, n, true, otherTasks) })
+		b.Run(fmt.Sprintf("vhost/apps=%d", n), func(b *testing.B) { benchChange(b, n, false, otherHost) })
 	}
 }
 
-func benchChange(b *testing.B, n int, guilty bool) {
+func otherTasks(n, i int) *api.AppInfo { return benchApp(n, 3+i%2) }
+
+func otherHost(n, i int) *api.AppInfo {
+	a := benchApp(n, 4)
+	a.Labels["HAPROXY_0_VHOST"] += fmt.Sprintf(",h%d.test", i)
+	return a
+}
+
+func benchChange(b *testing.B, n int, guilty bool, other func(n, i int) *api.AppInfo) {
 	proxy := &quickProxy{fakeProxy: fakeProxy{restarted: make(chan struct{})}}
 	if guilty {
 		proxy.refuses = "load_app00003_10003"
@@ -66,7 +74,7 @@ func benchChange(b *testing.B, n int, guilty bool) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		apps[n/2] = benchApp(n/2, 3+i%2)
+		apps[n/2] = other(n/2, i)
 		if step(uint64(2 + i)); proxy.rung != plan.Runtime {
 			b.Fatalf("%s, want commands", proxy.rung)
 		}

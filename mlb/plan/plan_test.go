@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"berth/mlb/model"
@@ -312,6 +313,31 @@ func TestPlanLaws(t *testing.T) {
 	})
 }
 
+func TestWhatTwoTextsHaveInCommonIsCutOffByLines(t *testing.T) {
+	lines := rapid.SliceOfN(rapid.SampledFrom([]string{"a 1\n", "a 2\n", "ba 1\n", "b 1\n", "c 1\n", "d d\n"}), 0, 6)
+	rapid.Check(t, func(t *rapid.T) {
+		from, to := strings.Join(lines.Draw(t, "from"), ""), strings.Join(lines.Draw(t, "to"), "")
+		x, y := differ([]byte(from), []byte(to))
+		i, j := len(from), len(to)
+		for n := 0; n <= min(len(from), len(to)); n++ { // the longest beginning of whole lines, and the longest end of what is left
+			if from[:n] == to[:n] && (n == 0 || from[n-1] == '\n') {
+				i, j = len(from)-n, len(to)-n
+			}
+		}
+		restFrom, restTo := from[len(from)-i:], to[len(to)-j:]
+		end := 0
+		for n := 0; n <= min(i, j); n++ {
+			whole := func(s string) bool { return n == len(s) || s[len(s)-n-1] == '\n' }
+			if restFrom[i-n:] == restTo[j-n:] && whole(restFrom) && whole(restTo) {
+				end = n
+			}
+		}
+		if string(x) != restFrom[:i-end] || string(y) != restTo[:j-end] {
+			t.Fatalf("%q and %q differ by %q and %q: want %q and %q", from, to, x, y, restFrom[:i-end], restTo[:j-end])
+		}
+	})
+}
+
 // A builder and a renderer that remember give what new ones give, and the sum is that of the text and its maps.
 func TestMemoryAndSumsAreTrue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -323,7 +349,7 @@ func TestMemoryAndSumsAreTrue(t *testing.T) {
 			m, _ := builder.Build(apps)
 			got, _ := r.Render(m)
 			want := stateOf(t, apps, render.Options{}).Output
-			if d := cmp.Diff(string(want.Config()), string(got.Config())) + cmp.Diff(want.Maps, got.Maps) + cmp.Diff(want.Sum, got.Sum); d != "" {
+			if d := cmp.Diff(string(want.Config()), string(got.Config())) + cmp.Diff(want.Maps, got.Maps, cmpopts.EquateEmpty()) + cmp.Diff(want.Sum, got.Sum); d != "" {
 				t.Fatalf("-new +with memory\n%s", d)
 			}
 			text := string(got.Config())

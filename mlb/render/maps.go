@@ -51,8 +51,13 @@ func (r *Renderer) mapFiles(m *model.Model, missing map[string]bool, own *ownRul
 		maps.Equal(c.noApps, noApps) {
 		return joinMaps(c.files, stored)
 	}
-	*c = mapCache{hosts: m.Hosts, apps: m.AppIDs, leftOut: leftOut, noApps: noApps}
 	var domains, paths, redirects, apps bytes.Buffer
+	for i, b := range []*bytes.Buffer{&apps, &domains, &paths, &redirects} { // in the order of files: mostly a little changes
+		if c.files != nil {
+			b.Grow(len(c.files[i].Data) + 256)
+		}
+	}
+	*c = mapCache{hosts: m.Hosts, apps: m.AppIDs, leftOut: leftOut, noApps: noApps}
 	redirected := make(map[string]bool)
 	for _, h := range m.Hosts {
 		if leftOut[h.Backend] {
