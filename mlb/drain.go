@@ -1,7 +1,6 @@
 package mlb
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -82,7 +81,7 @@ func compareHeads(a, b []*model.Service) int {
 	case len(b) == 0:
 		return -1
 	}
-	return cmp.Or(cmp.Compare(a[0].App, b[0].App), cmp.Compare(a[0].Port, b[0].Port))
+	return model.Compare(a[0], b[0])
 }
 
 func (d *drainer) leave(s *model.Service) {

@@ -1,6 +1,7 @@
 package mlb
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -17,6 +18,13 @@ func service(app string, port int, tasks ...string) *model.Service {
 	for _, t := range tasks {
 		s.Servers = append(s.Servers, model.Server{Name: "s-" + t, Task: t})
 	}
+	return s
+}
+
+// store is a backend in store, claimed by an app if there is one.
+func store(n int, app string, tasks ...string) *model.Service {
+	s := service(app, n, tasks...)
+	s.Name, s.Spare = fmt.Sprintf("spare:%d", n), true
 	return s
 }
 
@@ -37,6 +45,9 @@ func TestServersThatLeaveAreStillCounted(t *testing.T) {
 		{"one that had left came back", at(a2), at(a1), map[haproxy.Server]string{{Backend: "/a", Name: "s-t1"}: "t1"},
 			map[haproxy.Server]string{{Backend: "/a", Name: "s-t3"}: "t3"}},
 		{"the first state", at(), at(a1), nil, nil},
+		{"one came into a backend in store", at(store(1, ""), store(2, ""), a1, b), at(store(1, "/z", "t9"), store(2, ""), a1, b), nil, nil},
+		{"and left it", at(store(1, "/z", "t9"), store(2, ""), a1), at(store(1, ""), store(2, ""), a1), nil,
+			map[haproxy.Server]string{{Backend: "spare:1", Name: "s-t9"}: "t9"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &drainer{wake: make(chan struct{}, 1), gone: map[haproxy.Server]string{}}
