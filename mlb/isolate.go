@@ -10,8 +10,8 @@ import (
 )
 
 // substitute returns m with the guilty apps as they were in last, or without them where last has none. Their servers are
-// followed all the same: what makes an app guilty is a label, and its tasks move on. Neither m nor last is changed. Its work
-// is one pass over m; only what is kept of last is looked up and sorted in.
+// followed all the same: what makes an app guilty is a label, and its tasks move on. Hosts that it asks for now are those of
+// the others again. Neither m nor last is changed.
 func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
 	return new(aside).substitute(m, last, guilty)
 }
@@ -37,17 +37,15 @@ func (a *aside) substitute(m, last *model.Model, guilty map[string]bool) *model.
 		}
 	}
 	next := &model.Model{
-		Services: slices.DeleteFunc(slices.Clone(m.Services), func(s *model.Service) bool { return guilty[s.App] }),
+		Services: slices.DeleteFunc(slices.Clone(m.Services), func(s *model.Service) bool { return out[s.Name] }),
 	}
-	kept := keepServices(next, last, guilty, servers)
+	if last != nil {
+		keep(next, last, guilty, servers)
+	}
 	if a.stands(m, last, guilty) {
 		next.Hosts, next.AppIDs = a.out.Hosts, a.out.AppIDs
 	} else {
-		next.Hosts = slices.DeleteFunc(slices.Clone(m.Hosts), func(r model.HostRoute) bool { return out[r.Backend] })
-		next.AppIDs = slices.DeleteFunc(slices.Clone(m.AppIDs), func(r model.AppRoute) bool { return out[r.Backend] })
-		if len(kept) > 0 {
-			keepRoutes(next, last, kept)
-		}
+		next.Hosts, next.AppIDs = model.Routes(next.Services)
 	}
 	*a = aside{in: m, out: next, guilty: guilty}
 	return next
@@ -64,13 +62,9 @@ func (a *aside) stands(m, last *model.Model, guilty map[string]bool) bool {
 // sameMemory reports whether two lists are one; two empty ones may be of different models.
 func sameMemory[T any](a, b []T) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
-// keepServices adds the guilty apps' old services to next, where nobody has taken their name or port, and returns their
-// names.
-func keepServices(next, last *model.Model, guilty map[string]bool, servers map[string][]model.Server) map[string]bool {
-	kept := map[string]bool{}
-	if last == nil {
-		return kept
-	}
+// keep adds the guilty apps' old services to next, where nobody has taken their name or port.
+func keep(next, last *model.Model, guilty map[string]bool, servers map[string][]model.Server) {
+	had := len(next.Services)
 	for _, old := range last.Services {
 		if !guilty[old.App] || taken(next, old) {
 			continue
@@ -82,36 +76,12 @@ func keepServices(next, last *model.Model, guilty map[string]bool, servers map[s
 			svc = &copied
 		}
 		next.Services = append(next.Services, svc)
-		kept[svc.Name] = true
 	}
-	if len(kept) > 0 {
+	if len(next.Services) > had {
 		slices.SortStableFunc(next.Services, func(a, b *model.Service) int {
 			return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port))
 		})
 	}
-	return kept
-}
-
-// keepRoutes adds those of kept services, where nobody has taken them.
-func keepRoutes(next, last *model.Model, kept map[string]bool) {
-	hosts := next.Hosts
-	for _, r := range last.Hosts {
-		same := func(o model.HostRoute) bool { return o.Host == r.Host && o.Path == r.Path }
-		if kept[r.Backend] && !slices.ContainsFunc(hosts, same) {
-			next.Hosts = append(next.Hosts, r)
-		}
-	}
-	slices.SortStableFunc(next.Hosts, func(a, b model.HostRoute) int {
-		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Path, b.Path))
-	})
-	apps := next.AppIDs
-	for _, r := range last.AppIDs {
-		same := func(o model.AppRoute) bool { return o.App == r.App }
-		if kept[r.Backend] && !slices.ContainsFunc(apps, same) {
-			next.AppIDs = append(next.AppIDs, r)
-		}
-	}
-	slices.SortStableFunc(next.AppIDs, func(a, b model.AppRoute) int { return cmp.Compare(a.App, b.App) })
 }
 
 // taken says whether another service has the name or the port of an old one.

@@ -24,6 +24,7 @@ type Renderer struct {
 	last     []*cached // of the last round, in the model's order
 	round    int
 	maps     mapCache
+	own      ownCache
 }
 
 // cached is what a service gave, in which round it was last used.
