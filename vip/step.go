@@ -111,7 +111,11 @@ func (l *LB) read() error {
 	if len(odd) > 0 {
 		l.log.Warn("the table is not as vip makes it and is made anew", "first", odd[0], "differences", len(odd))
 	}
-	l.have, l.known = have, true
+	// The same is kept as it was: what it shares with the next state does not have to be compared.
+	if l.have == nil || have == nil || !have.Equal(l.have) {
+		l.have = have
+	}
+	l.known = true
 	return nil
 }
 

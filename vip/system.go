@@ -90,7 +90,9 @@ func (s *System) DropRoutes(want []netip.Prefix) error {
 func (s *System) AddRoutes(want []netip.Prefix) error { return s.routes.Add(want) }
 
 // Forget implements Host.
-func (s *System) Forget(match route.Match) (int, error) { return route.Forget(match) }
+func (s *System) Forget(match route.Match, v4, v6 bool) (int, error) {
+	return route.Forget(match, v4, v6)
+}
 
 // Resolve implements Host.
 func (s *System) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {
