@@ -3,6 +3,7 @@ package vip
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"berth/vip/ruleset"
 )
@@ -30,6 +31,10 @@ func (l *LB) forget(have, want *ruleset.Ruleset, r ruleset.Result) error {
 	return nil
 }
 
+// asideAfter is how long connections that have time are collected for one look: shorter than the second after which a
+// client sends its first packet again.
+const asideAfter = 300 * time.Millisecond
+
 // forgetAside does what has time, until ctx ends.
 func (l *LB) forgetAside(ctx context.Context) {
 	for {
@@ -37,6 +42,11 @@ func (l *LB) forgetAside(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-l.aside:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(asideAfter):
 		}
 		l.mu.Lock()
 		list := l.stale

@@ -89,6 +89,10 @@ func (l *LB) bring(ctx context.Context, s *client.Snapshot, look, compare bool) 
 // keep returns the apps of a snapshot; one that could not be read now is as it was last.
 func (l *LB) keep(s *client.Snapshot) []*api.AppInfo {
 	apps := s.Apps
+	if len(s.Problems) == 0 {
+		l.apps = apps
+		return apps
+	}
 	for _, a := range l.apps {
 		if _, unreadable := s.Problems[a.ID]; !unreadable {
 			continue
