@@ -47,6 +47,7 @@ func newFake() *fake {
 	f.HandleFunc("GET /v1/backup", f.backup)
 	f.HandleFunc("DELETE /v2/queue/{id}/delay", f.retry)
 	f.HandleFunc("GET /v2/info", f.info)
+	f.addNodes()
 	return f
 }
 

@@ -17,6 +17,11 @@ var endpoints = map[route]map[string]handler{
 	routeAcks:       {"POST": (*Server).ack},
 	routeBackup:     {"GET": (*Server).backup},
 
+	routeNodes:      {"GET": (*Server).listNodes},
+	routeNode:       {"GET": (*Server).showNode},
+	routeNodeDrain:  {"POST": (*Server).drainNode},
+	routeNodeResume: {"POST": (*Server).resumeNode},
+
 	routeApps: {
 		"GET":   (*Server).listApps,
 		"POST":  (*Server).createApp,
