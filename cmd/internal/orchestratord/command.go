@@ -68,6 +68,8 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.EngineData, "engine-data", c.EngineData, "`path` at which the engine's host sees the data directory, when\n"+
 		"the orchestrator itself runs in a container")
 	f.BoolVar(&c.ForbidPrivileged, "forbid-privileged", c.ForbidPrivileged, "refuse privileged containers")
+	f.StringSliceVar(&c.DNS, "dns", c.DNS, "`IP` of the name servers that containers ask, on port 53, as dnsd's; at most 3. An app's\n"+
+		"own docker parameter dns comes first (default: the engine's choice)")
 
 	f.StringArrayVar(&c.Agents, "agent", c.Agents, "a machine that runs tasks, repeatable: `key=value,…` with the keys name,\n"+
 		"engine (unix:///path, tcp://host:port, ssh://[user@]host, or local for this machine), address,\n"+

@@ -91,7 +91,7 @@ func openAgent(ctx context.Context, c Config, a agent, made *orchestrator.Agent,
 	}
 	d, err := docker.New(docker.Options{
 		Cluster: c.Cluster, Data: c.Data, EngineData: c.EngineData, Host: a.engine, TLS: a.tls, Remote: !a.onThisHost(),
-		ForbidPrivilege: c.ForbidPrivileged, Log: log.With("agent", a.name),
+		ForbidPrivilege: c.ForbidPrivileged, DNS: c.DNS, Log: log.With("agent", a.name),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("agent %s: %w", a.name, err)
@@ -136,6 +136,7 @@ func openDocker(ctx context.Context, c Config, log *slog.Logger) (*docker.Driver
 		EngineData:      c.EngineData,
 		Host:            c.DockerHost,
 		ForbidPrivilege: c.ForbidPrivileged,
+		DNS:             c.DNS,
 		Log:             log,
 	})
 	if err != nil {
