@@ -23,6 +23,7 @@ const (
 	routeNodeDrain     route = "/v1/nodes/{id}/drain"
 	routeNodeResume    route = "/v1/nodes/{id}/resume"
 	routeBackup        route = "/v1/backup"
+	routePlan          route = "/v1/plan"
 	routeApps          route = "/v2/apps"
 	routeApp           route = "/v2/apps/{id}"
 	routeAppsBelow     route = "/v2/apps/{group}/*"
@@ -69,6 +70,7 @@ var fixed = map[string]route{
 	"v1/nodes":              routeNodes,
 	"v2/nodes":              routeNodes,
 	"v1/backup":             routeBackup,
+	"v1/plan":               routePlan,
 	"v2/apps":               routeApps,
 	"v2/tasks":              routeTasks,
 	"v2/tasks/delete":       routeTasksDelete,
