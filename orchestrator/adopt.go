@@ -17,6 +17,8 @@ type adoption struct {
 	ghosts  []*store.Task // ended as far as the store knows
 	half    []*store.Task // half started
 	adopted int
+	back    bool            // the agent was unreachable
+	kept    []driver.Status // of the tasks that were adopted
 }
 
 // judge compares a task that lives as far as the store knows with what the driver says, or does not say, of it.
@@ -35,6 +37,7 @@ func (a *adoption) judge(t *store.Task, s driver.Status, listed bool) {
 		a.half = append(a.half, t) // by an orchestrator that is no more: nobody will finish it
 	default:
 		a.adopted++
+		a.kept = append(a.kept, s)
 		a.end(t, s)
 	}
 }
@@ -61,16 +64,40 @@ func (a *adoption) stray(s driver.Status) {
 }
 
 func (a *adoption) store() error {
-	if len(a.writes) == 0 {
+	if len(a.writes) == 0 && !a.back {
 		return nil
 	}
+	judged := len(a.ghosts)
 	_, err := a.o.st.Update(func(tx *store.Tx) error {
+		a.ghosts = a.ghosts[:judged]
+		if a.back {
+			a.givenUp(tx)
+		}
 		for _, w := range a.writes {
 			w(tx)
 		}
 		return nil
 	})
 	return err
+}
+
+// givenUp finds the tasks that were given up by a write that was on its way while they were judged.
+func (a *adoption) givenUp(tx *store.Tx) {
+	for _, s := range a.kept {
+		if _, t := tx.Task(s.TaskID); t != nil && t.State.Final() && !s.State.Final() {
+			a.ghosts = append(a.ghosts, t)
+		}
+	}
+}
+
+// hold keeps the host ports of what will be ended from being offered before it is gone.
+func (a *adoption) hold() {
+	for _, s := range a.strays {
+		a.link.hold(s.TaskID, s.Ports)
+	}
+	for _, t := range a.ghosts {
+		a.link.hold(t.ID, t.Ports)
+	}
 }
 
 func (a *adoption) act() {

@@ -137,7 +137,7 @@ func TestLostEngineNeitherKillsNorDoubles(t *testing.T) {
 			t.Errorf("queue: %s", w.explain())
 		}
 		w.after(time.Minute)
-		if d := cmp.Diff(ids, w.wantRunning("/web", 2)); d != "" {
+		if d := cmp.Diff(ids, w.tasks("/web", api.TaskUnreachable)); d != "" {
 			t.Error(d)
 		}
 		w.setSick("/web", false)

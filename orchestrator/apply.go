@@ -13,7 +13,7 @@ import (
 func (l *loop) apply(plan *reconcile.Plan, records map[string]*store.App, now time.Time) error {
 	o := l.o
 	var started []*store.Task
-	if len(plan.Starts)+len(plan.Kills) > 0 {
+	if len(plan.Starts)+len(plan.Kills)+len(plan.Expunges) > 0 {
 		_, err := o.st.Update(func(tx *store.Tx) error {
 			started = o.write(tx, plan, records, now)
 			return nil
@@ -33,7 +33,7 @@ func (l *loop) apply(plan *reconcile.Plan, records map[string]*store.App, now ti
 		if t == nil {
 			continue
 		}
-		if link := o.link(t.Agent, t.Kind); link != nil {
+		if link := o.link(t.Agent, t.Kind); link != nil && !link.isLost() {
 			o.ops.remove(link, r.App, r.Task)
 		} else if _, err := o.st.Update(forget(r.App, r.Task)); err != nil {
 			return err
@@ -41,7 +41,7 @@ func (l *loop) apply(plan *reconcile.Plan, records map[string]*store.App, now ti
 	}
 	if !plan.Empty() {
 		o.opt.Log.Info("plan applied", "started", len(started), "killed", len(plan.Kills), "stopped", len(plan.Stops),
-			"removed", len(plan.Removes), "waiting", len(plan.Waiting), "duration", o.opt.Now().Sub(now))
+			"removed", len(plan.Removes), "expunged", len(plan.Expunges), "waiting", len(plan.Waiting), "duration", o.opt.Now().Sub(now))
 	}
 	return nil
 }
@@ -69,9 +69,17 @@ func (o *Orchestrator) write(tx *store.Tx, plan *reconcile.Plan, records map[str
 			o.kill(tx, t, k.Reason, now)
 		}
 	}
+	for _, e := range plan.Expunges {
+		if _, t := tx.Task(e.Task); t != nil && fresh[e.App] && t.State == api.TaskUnreachable && o.unreachable(t) {
+			o.expunge(tx, t, now)
+		}
+	}
 	var started []*store.Task
 	for _, s := range plan.Starts {
-		if fresh[s.App] {
+		switch l := o.link(s.Agent, s.Kind); {
+		case l.isLost():
+			o.look(s.App) // it was lost after the plan was made
+		case fresh[s.App]:
 			started = append(started, o.stage(tx, s, now))
 		}
 	}

@@ -9,9 +9,14 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"berth/orchestrator/driver/hostport"
 )
 
 const mib = 1 << 20
+
+// memReserve is the memory in MiB that an agent keeps for itself.
+const memReserve = 1024
 
 // detectMem returns the machine's memory in MiB less a reserve: 1 GiB, or half of a machine with less than 2 GiB
 // (marathon-api.md section 12.1). Where it cannot be read, 1 GiB is assumed.
@@ -27,7 +32,7 @@ func detectMem() float64 {
 		}
 		kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
 		if err == nil {
-			return float64(int(lessReserve(kib/1024, 1024)))
+			return float64(int(lessReserve(kib/1024, memReserve)))
 		}
 	}
 	return 1024
@@ -57,7 +62,7 @@ func lessReserve(total, reserve float64) float64 { return max(total-reserve, tot
 func portProber(agents []Agent) func(Agent, int, string) error {
 	local := map[string]bool{}
 	for _, a := range agents {
-		local[a.IP] = isLocal(a.IP)
+		local[a.IP] = hostport.Here(a.IP)
 	}
 	return func(agent Agent, port int, protocol string) error {
 		if !local[agent.IP] {
@@ -86,24 +91,4 @@ func bind(protocol string, port int) error {
 		return err
 	}
 	return l.Close()
-}
-
-func isLocal(ip string) bool {
-	want := net.ParseIP(ip)
-	if want == nil {
-		return false
-	}
-	if want.IsLoopback() {
-		return true
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return false
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.Equal(want) {
-			return true
-		}
-	}
-	return false
 }

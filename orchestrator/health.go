@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"reflect"
 	"slices"
+	"time"
 
 	"berth/orchestrator/api"
 	"berth/orchestrator/health"
@@ -134,7 +135,7 @@ func (o *Orchestrator) takeReport(tx *store.Tx, r health.Report) {
 		o.put(tx, &c, now)
 	}
 	o.emitHealth(tx, t, &c, r)
-	if r.Kill && o.reachable(t) {
+	if r.Kill && o.reachable(t, r.Since) {
 		reason := sickness + r.Cause
 		tx.Emit(event(api.EventUnhealthyInstanceKill, now, t.AppID, fields{
 			"appId": t.AppID, "taskId": t.ID, "instanceId": t.ID, "version": t.Version, "reason": reason,
@@ -153,10 +154,14 @@ func readinessOf(r health.Report) *api.ReadinessResult {
 	return result
 }
 
-// reachable reports whether the driver of a task answers; what cannot be seen is not judged.
-func (o *Orchestrator) reachable(t *store.Task) bool {
+// reachable reports whether the driver of a task answers, and has done so since the task began to fail; what cannot be
+// seen is not judged.
+func (o *Orchestrator) reachable(t *store.Task, since time.Time) bool {
 	l := o.link(t.Agent, t.Kind)
 	if l == nil {
+		return false
+	}
+	if _, remote := l.drv.(pinger); remote && l.lastHeard().Before(since) {
 		return false
 	}
 	tried, why := l.status()

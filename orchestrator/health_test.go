@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,6 +129,49 @@ func TestCheckEventsFollowTheDefinition(t *testing.T) {
 		want := []string{"add_health_check_event /web", "remove_health_check_event /web", "add_health_check_event /web", "remove_health_check_event /web"}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Error(d)
+		}
+	})
+}
+
+// When everything fails at once the cause is more likely here; then nothing is killed for it, and nothing is after a restart
+// either, when the verdicts of before stand until a task has been probed.
+func TestNothingIsKilledWhenEverythingFailsAtOnce(t *testing.T) {
+	inCluster(t, 2, func(w *world) {
+		apps := []string{"/a", "/b", "/c", "/d"}
+		for _, id := range apps {
+			w.change(put(app(id, `,"instances":3`+checked)))
+		}
+		w.after(time.Minute)
+		ids := w.alive()
+		for _, id := range apps {
+			w.setSick(id, true)
+		}
+		w.heard()
+		w.after(2 * time.Minute)
+		if kills := w.heard(api.EventUnhealthyInstanceKill); len(kills) > 0 {
+			t.Errorf("killed: %v", kills)
+		}
+		for _, id := range apps {
+			w.setSick(id, false)
+		}
+		w.after(30 * time.Second)
+		w.crash()
+		for _, id := range apps {
+			for _, task := range w.info(id).Tasks {
+				if len(task.HealthCheckResults) != 1 || !task.HealthCheckResults[0].Alive {
+					t.Errorf("%s right after a restart: %+v", task.ID, task.HealthCheckResults)
+				}
+			}
+		}
+		w.setSick("/a", true)
+		w.after(time.Minute)
+		if kills := w.heard(api.EventUnhealthyInstanceKill); len(kills) < 3 {
+			t.Errorf("one sick app among others: killed %v", kills)
+		}
+		for _, id := range ids {
+			if !strings.HasPrefix(id, "a.") && !slices.Contains(w.alive(), id) {
+				t.Errorf("%s did not live through it", id)
+			}
 		}
 	})
 }

@@ -33,10 +33,11 @@ func (l *loop) input(ids []string, records map[string]*store.App, now time.Time)
 }
 
 // agentState converts an agent for reconcile.
-func (o *Orchestrator) agentState(a *Agent, used *reconcile.Usage) reconcile.Agent {
+func (o *Orchestrator) agentState(a *Agent, used *reconcile.Usage, drains map[string]api.Timestamp) reconcile.Agent {
+	_, draining := drains[a.ID]
 	return reconcile.Agent{
-		ID: a.ID, Roles: a.Roles, Attributes: a.Attributes, Total: reconcile.ResourcesOf(a.CPUs, a.Mem, a.Disk),
-		Fixed: a.Ports, Dynamic: a.DynamicPorts, Used: used, Kinds: o.kinds(a.ID),
+		ID: a.ID, Host: a.Host, Region: a.Region, Zone: a.Zone, Roles: a.Roles, Attributes: a.Attributes,
+		Total: o.node(a.ID).total(), Fixed: a.Ports, Dynamic: a.DynamicPorts, Used: used, Kinds: o.kinds(a.ID), Draining: draining,
 	}
 }
 
@@ -53,10 +54,18 @@ func (o *Orchestrator) kinds(agent string) map[string]string {
 
 // refresh fills in what changes of an agent.
 func (l *loop) refresh(a *reconcile.Agent) {
-	a.Kinds = l.o.kinds(a.ID)
-	a.Blocked = map[int]bool{}
+	agent := l.o.agent(a.ID)
+	*a = l.o.agentState(agent, a.Used, l.o.st.Drains())
+	a.Blocked = map[int]string{}
 	for port := range l.blocked[a.ID] {
-		a.Blocked[port] = true
+		a.Blocked[port] = "something outside this cluster"
+	}
+	for _, link := range l.o.links {
+		if link.agent == agent {
+			for port := range link.heldPorts {
+				a.Blocked[port] = "a task that was given up and is being ended"
+			}
+		}
 	}
 }
 
@@ -79,7 +88,7 @@ func (o *Orchestrator) taskState(t *store.Task) reconcile.Task {
 	r := reconcile.Task{
 		ID: t.ID, Agent: t.Agent, State: t.State, Version: t.Version, StagedAt: t.StagedAt.Time(),
 		Started: t.StartedAt.Time(), Progress: t.Progress.Time(), Healthy: healthy(t), Ready: t.Ready,
-		GoodIndex: t.GoodIndex, GoodAt: t.GoodAt.Time(), Need: reconcile.Need(t.Def), Ports: t.Ports,
+		GoodIndex: t.GoodIndex, GoodAt: t.GoodAt.Time(), Need: reconcile.Need(t.Def), Ports: t.Ports, Lost: t.Lost.Time(),
 	}
 	if o.ops.queued(t.ID) {
 		r.Progress = o.opt.Now() // it waits for its turn, which is not its fault
@@ -95,7 +104,7 @@ func (o *Orchestrator) taskState(t *store.Task) reconcile.Task {
 // yet what runs of it.
 func (l *loop) held(a *store.App) bool {
 	for _, t := range a.Tasks {
-		if link := l.o.link(t.Agent, t.Kind); link != nil && !link.wasAdopted() {
+		if link := l.o.link(t.Agent, t.Kind); link != nil && !link.known() {
 			return true
 		}
 	}
@@ -104,12 +113,6 @@ func (l *loop) held(a *store.App) bool {
 	}
 	d := l.o.st.Deployment(a.Deployment)
 	return d != nil && l.stepOf(d, a.ID) > d.Current
-}
-
-func (l *link) wasAdopted() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.adopted
 }
 
 // stepOf returns the step in which a deployment changes an app. It remembers the running deployments' steps.

@@ -26,16 +26,19 @@ type link struct {
 	relist chan struct{} // asks for a new List while the watch goes on
 	stops  *slots
 
-	mu      sync.Mutex
-	tried   bool   // the driver has been asked once
-	adopted bool   // and has answered once
-	away    string // why it does not answer; "" while it does
+	mu       sync.Mutex
+	tried    bool             // the driver has been asked once
+	adopted  bool             // and has answered once
+	away     string           // why it does not answer; "" while it does
+	answered time.Time        // the last time it did
+	lost     bool             // it has been silent for too long
+	removing map[string][]int // tasks that nobody counts and that are being ended → their host ports
 }
 
 func newLink(a *Agent, kind driver.Kind, drv driver.Driver) *link {
 	return &link{
 		agent: a, kind: kind, drv: drv, relist: make(chan struct{}, 1), stops: newSlots(maxStops, maxStopsPerApp),
-		away: "it has not answered yet",
+		away: "it has not answered yet", removing: map[string][]int{},
 	}
 }
 
@@ -62,6 +65,79 @@ func (l *link) set(away string) (told string) {
 	return told
 }
 
+// heard notes that the driver answered.
+func (l *link) heard(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered = now
+}
+
+func (l *link) lastHeard() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.answered
+}
+
+// lose makes the link a lost one; it reports false if it is one already.
+func (l *link) lose() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.lost
+	l.lost = true
+	return !was
+}
+
+// found ends lose; it reports false if the link was not lost.
+func (l *link) found() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.lost
+	l.lost = false
+	return was
+}
+
+func (l *link) isLost() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
+// known reports whether it is known what became of the tasks: the driver was asked, or is given up for now.
+func (l *link) known() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.adopted || l.lost
+}
+
+// hold keeps the ports of a task that nobody counts until it is gone.
+func (l *link) hold(task string, ports []int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.removing[task] = ports
+}
+
+// release reports whether there was something to release.
+func (l *link) release(task string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, held := l.removing[task]
+	delete(l.removing, task)
+	return held
+}
+
+// heldPorts calls yield with each port of a task that is being ended without being counted.
+func (l *link) heldPorts(yield func(int) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ports := range l.removing {
+		for _, p := range ports {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
 // setLink keeps whether a driver answers, and tells the followers when that changes: Marathon speaks of its one link to
 // Mesos, Berth of each agent's.
 func (o *Orchestrator) setLink(l *link, away string) {
@@ -82,6 +158,7 @@ func (l *link) owns(t *store.Task) bool { return t.Agent == l.agent.ID && t.Kind
 // follow keeps the link up until ctx ends.
 func (o *Orchestrator) follow(ctx context.Context, l *link) {
 	log := o.opt.Log.With("agent", l.agent.ID, "driver", string(l.kind))
+	l.heard(o.opt.Now()) // the time it has for its first answer begins
 	for wait := relinkFirst; ctx.Err() == nil; wait = min(wait*2, relinkMax) {
 		began := o.opt.Now()
 		err := o.session(ctx, l)
@@ -94,7 +171,12 @@ func (o *Orchestrator) follow(ctx context.Context, l *link) {
 		if o.opt.Now().Sub(began) > relinkMax {
 			wait = relinkFirst
 		}
-		pause(ctx, wait)
+		left := o.opt.AgentTimeout - o.opt.Now().Sub(l.lastHeard())
+		if left <= 0 {
+			o.lose(ctx, l)
+			left = wait
+		}
+		pause(ctx, min(wait, left))
 	}
 }
 
@@ -109,19 +191,28 @@ func pause(ctx context.Context, d time.Duration) {
 
 // session watches first and lists second, so that nothing is missed in between, and then takes in what is watched.
 func (o *Orchestrator) session(ctx context.Context, l *link) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	var beats sync.WaitGroup
+	defer beats.Wait()
+	defer cancel(nil)
+	if err := o.ping(ctx, l); err != nil {
+		return err
+	}
+	beats.Go(func() { o.heartbeat(ctx, l, cancel) })
+	if err := o.node(l.agent.ID).measure(ctx); err != nil {
+		return causeOf(ctx, err)
+	}
 	states, err := l.drv.Watch(ctx)
 	if err != nil {
 		return err
 	}
 	if err := o.list(ctx, l); err != nil {
-		return err
+		return causeOf(ctx, err)
 	}
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case s, ok := <-states:
 			if !ok {
 				return errors.New("the connection was lost")
@@ -133,10 +224,18 @@ func (o *Orchestrator) session(ctx context.Context, l *link) error {
 			}
 		case <-l.relist:
 			if err := o.list(ctx, l); err != nil {
-				return err
+				return causeOf(ctx, err)
 			}
 		}
 	}
+}
+
+// causeOf prefers why a session was ended to what its calls made of it.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // drainStates collects what has arrived together, so that it is stored together.
@@ -202,11 +301,12 @@ func (o *Orchestrator) list(ctx context.Context, l *link) error {
 	if err != nil {
 		return err
 	}
+	back := l.found() // before anything is judged: from now on nothing there is given up any more
 	found := make(map[string]driver.Status, len(listed))
 	for _, s := range listed {
 		found[s.TaskID] = s
 	}
-	a := &adoption{o: o, link: l}
+	a := &adoption{o: o, link: l, back: back}
 	for _, t := range known {
 		s, ok := found[t.ID]
 		a.judge(t, s, ok)
@@ -217,6 +317,7 @@ func (o *Orchestrator) list(ctx context.Context, l *link) error {
 	if err := a.store(); err != nil {
 		return err
 	}
+	a.hold()
 	o.setLink(l, "")
 	a.act()
 	o.lookAtAll(l)
@@ -249,4 +350,14 @@ func (o *Orchestrator) lookAtAll(l *link) {
 	}
 	o.look(ids...)
 	o.lookAtWaiting()
+}
+
+// lookAtEnded makes the loop look at every app that has ended tasks on a link: their remains can be forgotten.
+func (o *Orchestrator) lookAtEnded(l *link) {
+	apps, _ := o.st.Apps()
+	for _, a := range apps {
+		if slices.ContainsFunc(a.Ended, l.owns) {
+			o.look(a.ID)
+		}
+	}
 }

@@ -53,7 +53,7 @@ func newLoop(o *Orchestrator) *loop {
 	for i := range o.opt.Agents {
 		a := &o.opt.Agents[i]
 		l.blocked[a.ID] = map[int]time.Time{}
-		l.agents = append(l.agents, o.agentState(a, l.used[a.ID]))
+		l.agents = append(l.agents, o.agentState(a, l.used[a.ID], o.st.Drains()))
 	}
 	return l
 }
@@ -111,6 +111,12 @@ func (l *loop) collect(now time.Time) (dirty, moving map[string]struct{}) {
 		o.lookAtWaiting()
 	}
 	o.mu.Lock()
+	for _, b := range o.bound {
+		for _, p := range b.ports {
+			l.blocked[b.agent][p] = now.Add(boundFor)
+		}
+	}
+	o.bound = nil
 	changes := o.changes
 	dirty, moving = o.dirty, o.moving
 	o.changes, o.dirty, o.moving = nil, map[string]struct{}{}, map[string]struct{}{}

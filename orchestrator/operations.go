@@ -8,6 +8,7 @@ import (
 
 	"berth/orchestrator/api"
 	"berth/orchestrator/driver"
+	"berth/orchestrator/driver/hostport"
 	"berth/orchestrator/store"
 )
 
@@ -41,6 +42,7 @@ type operations struct {
 }
 
 type operation struct {
+	link     *link
 	cancel   context.CancelFunc
 	done     chan struct{}
 	stopping bool
@@ -90,7 +92,7 @@ func (p *operations) dequeue(task string) {
 
 // run makes fn the task's operation. What is under way for it is cancelled first, and fn waits for its end. A second stop,
 // or a start beside anything, is left out; the loop looks at the app again once the first has ended.
-func (p *operations) run(task string, stopping bool, fn func(ctx context.Context)) {
+func (p *operations) run(l *link, task string, stopping bool, fn func(ctx context.Context)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.byTask[task]
@@ -99,7 +101,7 @@ func (p *operations) run(task string, stopping bool, fn func(ctx context.Context
 		return
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
-	op := &operation{cancel: cancel, done: make(chan struct{}), stopping: stopping, queued: !stopping}
+	op := &operation{link: l, cancel: cancel, done: make(chan struct{}), stopping: stopping, queued: !stopping}
 	p.byTask[task] = op
 	p.all.Go(func() {
 		defer cancel()
@@ -123,7 +125,7 @@ func (p *operations) run(task string, stopping bool, fn func(ctx context.Context
 
 // start launches a task whose record is stored.
 func (p *operations) start(l *link, t *store.Task) {
-	p.run(t.ID, false, func(ctx context.Context) {
+	p.run(l, t.ID, false, func(ctx context.Context) {
 		release, err := p.starts.take(ctx, t.AppID)
 		if err != nil {
 			return
@@ -137,6 +139,9 @@ func (p *operations) start(l *link, t *store.Task) {
 		case ctx.Err() != nil:
 			// Whoever cancelled deals with the task: its stop, or the next orchestrator.
 		case err != nil:
+			if errors.Is(err, hostport.ErrBound) {
+				p.o.noteBound(t.Agent, t.Ports)
+			}
 			p.o.settleAll(ctx, []driver.Status{{TaskID: t.ID, State: api.TaskError, Message: err.Error()}})
 		default:
 			p.all.Go(func() { p.confirm(l, t.ID) })
@@ -157,7 +162,7 @@ func (p *operations) confirm(l *link, task string) {
 
 // stop ends a task, again and again until it is gone.
 func (p *operations) stop(l *link, t *store.Task) {
-	p.run(t.ID, true, func(ctx context.Context) {
+	p.run(l, t.ID, true, func(ctx context.Context) {
 		grace := p.o.grace(t.Def)
 		p.retry(ctx, l, "stop a task", t.ID, func() error {
 			ctx, cancel := context.WithTimeout(ctx, grace+slow)
@@ -166,13 +171,14 @@ func (p *operations) stop(l *link, t *store.Task) {
 		})
 		if ctx.Err() == nil {
 			p.o.settleAll(ctx, []driver.Status{{TaskID: t.ID, State: api.TaskKilled}})
+			p.released(l, t.ID)
 		}
 	})
 }
 
 // remove deletes what is left of an ended task, and then its record.
 func (p *operations) remove(l *link, app, task string) {
-	p.run(task, true, func(ctx context.Context) {
+	p.run(l, task, true, func(ctx context.Context) {
 		p.retry(ctx, l, "remove a task", task, func() error {
 			ctx, cancel := context.WithTimeout(ctx, slow)
 			defer cancel()
@@ -186,7 +192,7 @@ func (p *operations) remove(l *link, app, task string) {
 
 // cleanUp stops and removes what should not be there, and then calls done.
 func (p *operations) cleanUp(l *link, task string, done func()) {
-	p.run(task, true, func(ctx context.Context) {
+	p.run(l, task, true, func(ctx context.Context) {
 		p.retry(ctx, l, "remove a stray", task, func() error {
 			ctx, cancel := context.WithTimeout(ctx, p.o.opt.KillGrace+slow)
 			defer cancel()
@@ -197,8 +203,27 @@ func (p *operations) cleanUp(l *link, task string, done func()) {
 		})
 		if ctx.Err() == nil {
 			done()
+			p.released(l, task)
 		}
 	})
+}
+
+// released gives the ports of a task that nobody counted back.
+func (p *operations) released(l *link, task string) {
+	if l.release(task) {
+		p.o.lookAtWaiting()
+	}
+}
+
+// abandon cancels what is under way on a link: nobody there answers.
+func (p *operations) abandon(l *link) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, op := range p.byTask {
+		if op.link == l {
+			op.cancel()
+		}
+	}
 }
 
 // retry calls fn, each time when there is room for it, until it succeeds, the driver says that there is no such task, or

@@ -35,6 +35,10 @@ type Agent struct {
 	Zone       string
 
 	Drivers map[driver.Kind]driver.Driver
+	Engine  string // what runs its tasks, for people: an engine's address, or "" for this machine
+	// Measure asks the agent for its CPUs and its memory in MiB, for what CPUs and Mem leave open; nil for an agent that is
+	// this machine. Disk is not counted then unless it is given.
+	Measure func(ctx context.Context) (cpus, mem float64, err error)
 }
 
 // ParsePorts reads a list of port ranges such as "1-21,23-32000".
@@ -61,6 +65,7 @@ type Options struct {
 	MaxDeployments      int           // running at one time; default 100
 	KeepEnded           int           // ended tasks kept per app for reading logs; default 3, negative means none
 	KeepEndedFor        time.Duration // and for how long; default 1 h
+	AgentTimeout        time.Duration // an agent that is silent for so long is unreachable; default 15 s
 	ReconnectGrace      time.Duration // a follower that was cut off is still waited for this long; default 5 s
 	ListenPort          int           // shown by /v2/info; default 8080
 	HostName            string        // shown by /v2/info
@@ -99,6 +104,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.KeepEnded, 3)
 	o.KeepEnded = max(o.KeepEnded, 0)
 	setDefault(&o.KeepEndedFor, time.Hour)
+	setDefault(&o.AgentTimeout, 15*time.Second)
 	setDefault(&o.ReconnectGrace, 5*time.Second)
 	setDefault(&o.ListenPort, 8080)
 	setDefault(&o.HostName, "localhost")
@@ -153,14 +159,18 @@ func (o Options) withAgents() (Options, error) {
 
 func (a Agent) withDefaults(dir string) Agent {
 	setDefault(&a.Host, a.IP)
-	if a.CPUs == 0 {
-		a.CPUs = float64(runtime.NumCPU())
-	}
-	if a.Mem == 0 {
-		a.Mem = detectMem()
-	}
-	if a.Disk == 0 {
-		a.Disk = detectDisk(dir)
+	if a.Measure == nil {
+		if a.CPUs == 0 {
+			a.CPUs = float64(runtime.NumCPU())
+		}
+		if a.Mem == 0 {
+			a.Mem = detectMem()
+		}
+		if a.Disk == 0 {
+			a.Disk = detectDisk(dir)
+		}
+	} else if a.Disk == 0 {
+		a.Disk = uncountedDisk
 	}
 	if a.Ports == nil {
 		a.Ports = reconcile.Ports{{Low: 1, High: 32000}}

@@ -28,6 +28,7 @@ type Orchestrator struct {
 	opt       Options
 	st        *store.Store
 	checks    *health.Manager
+	nodes     []*node
 	links     []*link
 	followers *followers
 	ops       *operations
@@ -44,6 +45,7 @@ type Orchestrator struct {
 	staged  []string             // deployments to look at once their write is committed: before, nobody finds them
 	waiting map[string]*waitInfo // what /v2/queue shows
 	acks    map[string]struct{}  // apps for which an acknowledgement may change something
+	bound   []boundPorts         // ports that turned out to be taken
 }
 
 // New checks opt, and opens the state file under opt.DataDir, which it creates if there is none. A file that another
@@ -65,6 +67,7 @@ func New(opt Options) (*Orchestrator, error) {
 		return nil, err
 	}
 	for i := range opt.Agents {
+		o.nodes = append(o.nodes, newNode(&opt.Agents[i]))
 		for kind, drv := range opt.Agents[i].Drivers {
 			o.links = append(o.links, newLink(&opt.Agents[i], kind, drv))
 		}

@@ -181,7 +181,7 @@ func (w *write) forecast(e *reconcile.Edit) {
 	in := &reconcile.Input{Now: w.now, Seed: w.o.opt.Seed}
 	for i := range w.o.opt.Agents {
 		agent := &w.o.opt.Agents[i]
-		in.Agents = append(in.Agents, w.o.agentState(agent, w.o.load[agent.ID]))
+		in.Agents = append(in.Agents, w.o.agentState(agent, w.o.load[agent.ID], w.tx.Drains()))
 	}
 	if text := reconcile.Forecast(in, w.o.appState(a)); text != "" {
 		w.warn("%s: %s", e.ID, text)

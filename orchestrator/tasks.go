@@ -65,6 +65,8 @@ func (o *Orchestrator) settle(tx *store.Tx, s driver.Status, now time.Time) {
 	}
 	waiting := t.State == api.TaskStaging || t.State == api.TaskStarting
 	switch {
+	case s.State == api.TaskRunning && t.State == api.TaskUnreachable:
+		c.State, c.Message, c.Lost = api.TaskRunning, s.Message, 0
 	case s.State == api.TaskRunning && waiting:
 		c.State, c.Message = api.TaskRunning, s.Message
 		if c.StartedAt = api.TimestampOf(s.StartedAt); c.StartedAt.IsZero() {
@@ -109,19 +111,23 @@ func (o *Orchestrator) end(tx *store.Tx, t *store.Task, state api.TaskState, mes
 		a.Backoff = raise(a.Backoff, a.Def, now, c.Message)
 	}
 	if lost[c.State] {
-		a.Failure = &api.TaskFailure{
-			AppID: c.AppID, Host: c.Host, Message: c.Message, State: c.State, TaskID: c.ID, Timestamp: c.EndedAt,
-			Version: c.Version, SlaveID: c.Agent,
-		}
+		a.Failure = failureOf(c)
 	}
 	tx.PutApp(a)
+}
+
+func failureOf(t *store.Task) *api.TaskFailure {
+	return &api.TaskFailure{
+		AppID: t.AppID, Host: t.Host, Message: t.Message, State: t.State, TaskID: t.ID, Timestamp: t.EndedAt,
+		Version: t.Version, SlaveID: t.Agent,
+	}
 }
 
 // finish is end without anybody to blame: no backoff, no failure. It returns the ended task.
 func (o *Orchestrator) finish(tx *store.Tx, t *store.Task, state api.TaskState, message string, now time.Time) *store.Task {
 	c := *t
 	c.State, c.Message, c.EndedAt = state, message, api.TimestampOf(now)
-	c.GoodIndex, c.GoodAt = 0, 0
+	c.GoodIndex, c.GoodAt, c.Lost = 0, 0, 0
 	if t.Kill != nil {
 		c.State, c.Message = api.TaskKilled, t.Kill.Reason
 	}
@@ -156,6 +162,11 @@ func (o *Orchestrator) kill(tx *store.Tx, t *store.Task, reason string, now time
 		Reason: reason, Index: tx.Index(), At: api.TimestampOf(now),
 		DrainUntil: api.TimestampOf(now.Add(o.drain(t.Def))),
 	}
+	if o.unreachable(t) { // nobody would hear of it; should it come back, it is ended then
+		o.finish(tx, &c, api.TaskKilled, reason, now)
+		return
+	}
+	c.Lost = 0
 	tx.PutTask(&c)
 	emitState(tx, &c, now)
 }

@@ -27,14 +27,15 @@ var _ httpapi.Backend = (*Orchestrator)(nil)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is an orchestrator on one agent with a fake driver, in fake time.
+// world is an orchestrator on agents with fake drivers, in fake time.
 type world struct {
-	t    *testing.T
-	dir  string
-	host *fake.Host
-	opt  Options
-	o    *Orchestrator
-	stop func()
+	t     *testing.T
+	dir   string
+	host  *fake.Host // of the first agent
+	hosts []*fake.Host
+	opt   Options
+	o     *Orchestrator
+	stop  func()
 
 	mu     sync.Mutex
 	sick   map[string]bool // apps and tasks whose probes fail
@@ -46,20 +47,31 @@ type world struct {
 	dead   chan struct{} // closed to let it go on
 }
 
-// inWorld runs test in a bubble of fake time.
+// inWorld runs test in a bubble of fake time, with one agent.
 func inWorld(t *testing.T, test func(w *world)) {
 	t.Helper()
+	inCluster(t, 1, test)
+}
+
+// inCluster is inWorld with agents a1, a2 and so on.
+func inCluster(t *testing.T, agents int, test func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, dir: t.TempDir(), host: fake.NewHost(driver.KindProcess), sick: map[string]bool{}}
-		defer w.host.Close()
+		w := &world{t: t, dir: t.TempDir(), sick: map[string]bool{}}
 		w.opt = Options{
 			DataDir: w.dir, Seed: 1, noSync: true, NewID: w.id, probe: w.probe,
 			ProbePort: func(Agent, int, string) error { return nil }, atCommit: w.atCommit,
-			Agents: []Agent{{
-				ID: "a1", Host: "node1", IP: "127.0.0.1", CPUs: 100, Mem: 100000, Disk: 1000,
-				Drivers: map[driver.Kind]driver.Driver{driver.KindProcess: fake.New(w.host)},
-			}},
 		}
+		for i := range agents {
+			h := fake.NewHost(driver.KindProcess)
+			defer h.Close()
+			w.hosts = append(w.hosts, h)
+			w.opt.Agents = append(w.opt.Agents, Agent{
+				ID: fmt.Sprintf("a%d", i+1), Host: fmt.Sprintf("node%d", i+1), IP: fmt.Sprintf("127.0.0.%d", i+1), CPUs: 100,
+				Mem: 100000, Disk: 1000, Drivers: map[driver.Kind]driver.Driver{driver.KindProcess: fake.New(h)},
+			})
+		}
+		w.host = w.hosts[0]
 		if testing.Verbose() && os.Getenv("BERTH_TEST_LOG") != "" {
 			w.opt.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 		}
@@ -273,12 +285,15 @@ func (w *world) explain() string {
 	return strings.Join(out, "\n")
 }
 
-// alive returns the ids of the tasks that the host really runs.
+// alive returns the ids of the tasks that the hosts really run, sorted.
 func (w *world) alive() []string {
 	var out []string
-	for _, s := range w.host.Specs() {
-		out = append(out, s.TaskID)
+	for _, h := range w.hosts {
+		for _, s := range h.Specs() {
+			out = append(out, s.TaskID)
+		}
 	}
+	slices.Sort(out)
 	return out
 }
 

@@ -24,7 +24,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 accepted but not finished in time
 
 func newRoot() *cobra.Command {
 	remote := []*cobra.Command{
-		newApp(), newGroup(), newTask(), newDeploy(), newQueue(), newBackup(), newPlan(), newInfo(),
+		newApp(), newGroup(), newTask(), newDeploy(), newNode(), newQueue(), newBackup(), newPlan(), newInfo(),
 	}
 	for _, c := range remote {
 		addRemoteFlags(c.PersistentFlags())

@@ -27,7 +27,8 @@ type Check struct {
 // Report is the outcome of one probe.
 type Report struct {
 	Check Check
-	Cause string // why it failed, or ""
+	Cause string    // why it failed, or ""
+	Since time.Time // of a failure: when the present run of failures began
 	Outcome
 }
 
@@ -247,6 +248,7 @@ func (m *Manager) finish(ctx context.Context, e *entry, err error) (Report, bool
 	}
 	e.result = r.Result
 	m.suspect.note(e, err == nil, now, m.opt.Log)
+	r.Since = e.since
 	if r.Kill && m.suspect.prober(e, m.opt.Log) {
 		r.Kill = false
 	}

@@ -99,6 +99,12 @@ type Backend interface {
 	Subscribe(subscriber, role, remote string) Subscription
 	Ack(api.Ack) error
 
+	// Nodes are the agents in the order of their configuration.
+	Nodes() []api.Node
+	Node(id string) (api.NodeInfo, bool)
+	// Drain moves tasks away from a node and keeps others from it, or with false takes that back; not found if there is no
+	// such node.
+	Drain(ctx context.Context, id string, drain bool) error
 	// Backup is the state at one revision, as a file to read that goes when it is closed.
 	Backup() (f io.ReadSeekCloser, index uint64, err error)
 

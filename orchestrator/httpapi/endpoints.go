@@ -18,6 +18,11 @@ var endpoints = map[route]map[string]handler{
 	routeBackup:     {"GET": (*Server).backup},
 	routePlan:       {"POST": (*Server).plan},
 
+	routeNodes:      {"GET": (*Server).listNodes},
+	routeNode:       {"GET": (*Server).showNode},
+	routeNodeDrain:  {"POST": (*Server).drainNode},
+	routeNodeResume: {"POST": (*Server).resumeNode},
+
 	routeApps: {
 		"GET":   (*Server).listApps,
 		"POST":  (*Server).createApp,

@@ -30,6 +30,7 @@ type fake struct {
 	fail     error // of the next write
 	warn     []string
 	panics   bool
+	drained  bool
 	groups   []GroupChange // that were asked for
 	tasks    int
 }

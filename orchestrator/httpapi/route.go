@@ -18,6 +18,10 @@ const (
 	routeMetrics       route = "/metrics"
 	routePrometheus    route = "/metrics/prometheus"
 	routeAcks          route = "/v1/acks"
+	routeNodes         route = "/v1/nodes"
+	routeNode          route = "/v1/nodes/{id}"
+	routeNodeDrain     route = "/v1/nodes/{id}/drain"
+	routeNodeResume    route = "/v1/nodes/{id}/resume"
 	routeBackup        route = "/v1/backup"
 	routePlan          route = "/v1/plan"
 	routeApps          route = "/v2/apps"
@@ -63,6 +67,8 @@ var fixed = map[string]route{
 	"metrics":               routeMetrics,
 	"metrics/prometheus":    routePrometheus,
 	"v1/acks":               routeAcks,
+	"v1/nodes":              routeNodes,
+	"v2/nodes":              routeNodes,
 	"v1/backup":             routeBackup,
 	"v1/plan":               routePlan,
 	"v2/apps":               routeApps,
@@ -87,6 +93,9 @@ func match(path string) target {
 	if segs[0] == "ui" {
 		return target{route: routeUI}
 	}
+	if len(segs) > 2 && segs[1] == "nodes" && (segs[0] == "v1" || segs[0] == "v2") {
+		return matchNode(segs[2:])
+	}
 	if len(segs) < 3 || segs[0] != "v2" {
 		return target{route: routeUnknown}
 	}
@@ -108,6 +117,18 @@ func match(path string) target {
 		if n := len(rest) - 1; n > 0 && rest[n] == "delay" {
 			return target{route: routeQueueDelay, id: absolute(rest[:n])}
 		}
+	}
+	return target{route: routeUnknown}
+}
+
+func matchNode(segs []string) target {
+	switch {
+	case len(segs) == 1:
+		return target{route: routeNode, arg: segs[0]}
+	case len(segs) == 2 && segs[1] == "drain":
+		return target{route: routeNodeDrain, arg: segs[0]}
+	case len(segs) == 2 && segs[1] == "resume":
+		return target{route: routeNodeResume, arg: segs[0]}
 	}
 	return target{route: routeUnknown}
 }

@@ -103,7 +103,14 @@ func (c *cluster) apply(p *Plan) {
 	c.index++
 	for _, k := range p.Kills {
 		t := c.task(k.App, k.Task)
+		if t.State == api.TaskUnreachable { // nobody would hear of it
+			c.remove(k.App, k.Task)
+			continue
+		}
 		t.State, t.KillIndex, t.DrainUntil = api.TaskKilling, c.index, c.now.Add(c.apps[k.App].Drain)
+	}
+	for _, e := range p.Expunges {
+		c.remove(e.App, e.Task)
 	}
 	for _, s := range p.Stops {
 		c.task(s.App, s.Task).Stopping = true
@@ -138,6 +145,38 @@ func (c *cluster) judge(t *Task) {
 		t.GoodIndex = 0
 	case t.GoodIndex == 0:
 		t.GoodIndex, t.GoodAt = c.index, c.now
+	}
+}
+
+// lose makes an agent unreachable: what runs there may go on, the rest is given up.
+func (c *cluster) lose(i int) {
+	c.agents[i].Kinds = map[string]string{"process": "no answer", "docker": "no answer"}
+	for id, a := range c.apps {
+		for _, t := range slices.Clone(a.Tasks) {
+			switch {
+			case t.Agent != c.agents[i].ID || t.State == api.TaskUnreachable:
+			case t.State == api.TaskRunning:
+				k := c.task(id, t.ID)
+				k.State, k.Lost, k.Healthy, k.GoodIndex = api.TaskUnreachable, c.now, false, 0
+			default:
+				c.remove(id, t.ID)
+			}
+		}
+	}
+}
+
+// comeBack makes it reachable again; what was expunged meanwhile is ended by the loop.
+func (c *cluster) comeBack(i int) {
+	c.agents[i].Kinds = map[string]string{"process": "", "docker": ""}
+	for id, a := range c.apps {
+		for _, t := range a.Tasks {
+			if t.Agent == c.agents[i].ID && t.State == api.TaskUnreachable {
+				started := t.Started
+				k := c.task(id, t.ID)
+				c.run(k)
+				k.Started, k.Lost = started, time.Time{}
+			}
+		}
 	}
 }
 
@@ -181,6 +220,9 @@ func genApp(t *rapid.T, id string) *api.App {
 		MinimumHealthCapacity: shares.Draw(t, "minimum"), MaximumOverCapacity: shares.Draw(t, "over"),
 	}
 	a.KillSelection = rapid.SampledFrom([]string{api.YoungestFirst, api.OldestFirst}).Draw(t, "selection")
+	a.UnreachableStrategy = rapid.SampledFrom([]api.UnreachableStrategy{
+		{}, {Disabled: true}, {InactiveAfterSeconds: 5, ExpungeAfterSeconds: 20},
+	}).Draw(t, "unreachable")
 	if rapid.Bool().Draw(t, "readiness") {
 		a.ReadinessChecks = []api.ReadinessCheck{{}}
 	}

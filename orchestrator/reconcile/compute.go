@@ -11,7 +11,10 @@ import (
 // Compute decides what has to happen now. Equal inputs give equal plans. The apps are served in their order; when that
 // is all of a cluster's apps, applying the plan and computing again gives no further starts and kills.
 func Compute(in *Input) *Plan {
-	c := &computer{in: in, plan: &Plan{}, taken: make([]Usage, len(in.Agents))}
+	c := &computer{in: in, plan: &Plan{}, taken: make([]Usage, len(in.Agents)), byID: make(map[string]int, len(in.Agents))}
+	for i := range in.Agents {
+		c.byID[in.Agents[i].ID] = i
+	}
 	for i := range in.Apps {
 		c.app(&in.Apps[i])
 	}
@@ -21,7 +24,16 @@ func Compute(in *Input) *Plan {
 type computer struct {
 	in    *Input
 	plan  *Plan
-	taken []Usage // by this plan's starts, per agent
+	taken []Usage        // by this plan's starts, per agent
+	byID  map[string]int // agent → its index
+}
+
+// agent finds an agent by its id, or nil.
+func (c *computer) agent(id string) *Agent {
+	if i, ok := c.byID[id]; ok {
+		return &c.in.Agents[i]
+	}
+	return nil
 }
 
 func (c *computer) app(a *App) {
@@ -30,7 +42,14 @@ func (c *computer) app(a *App) {
 		t := &a.Tasks[i]
 		if t.State == api.TaskKilling {
 			s.dying++
+			if Current(t.Version, a.Def) {
+				s.going = append(s.going, t)
+			}
 			s.stop(t)
+			continue
+		}
+		if s.inactive(t) {
+			s.lost = append(s.lost, t)
 			continue
 		}
 		s.sort(t)
@@ -41,6 +60,7 @@ func (c *computer) app(a *App) {
 		s.shrink()
 		s.replace()
 		s.grow()
+		s.expunge()
 	}
 	s.done()
 }
@@ -61,9 +81,11 @@ func (c *computer) removes(a *App) {
 type situation struct {
 	c     *computer
 	app   *App
-	old   []*Task // of a former configuration
+	old   []*Task // of a former configuration, or on an agent that is being drained
 	now   []*Task // of the wanted one
 	dying int     // killed, not gone yet
+	lost  []*Task // on unreachable agents, and not counted on any longer
+	going []*Task // those of the dying that are of the wanted configuration
 	acks  bool
 	wake  time.Time
 }
@@ -74,19 +96,39 @@ func Current(v api.Timestamp, def *api.App) bool {
 }
 
 func (s *situation) sort(t *Task) {
-	if Current(t.Version, s.app.Def) {
+	if Current(t.Version, s.app.Def) && !s.leaving(t) {
 		s.now = append(s.now, t)
 	} else {
 		s.old = append(s.old, t)
 	}
 }
 
+// leaving reports whether a task has to go because its agent is being drained. It is replaced like one of a former
+// configuration, within the same bounds.
+func (s *situation) leaving(t *Task) bool {
+	a := s.c.agent(t.Agent)
+	return a != nil && a.Draining
+}
+
+// whyReplaced is the reason for the end of a task that another one has taken the place of.
+func (s *situation) whyReplaced(t *Task) string {
+	if Current(t.Version, s.app.Def) {
+		return "agent " + t.Agent + " is being drained"
+	}
+	return "replaced by a newer version"
+}
+
 // kill marks a task as one that is to go.
 func (s *situation) kill(t *Task, reason string) {
 	s.c.plan.Kills = append(s.c.plan.Kills, Kill{s.app.ID, t.ID, reason})
 	gone := func(o *Task) bool { return o == t }
+	if t.State != api.TaskUnreachable { // which is forgotten at once
+		s.dying++
+		if slices.Contains(s.now, t) {
+			s.going = append(s.going, t)
+		}
+	}
 	s.old, s.now = slices.DeleteFunc(s.old, gone), slices.DeleteFunc(s.now, gone)
-	s.dying++
 }
 
 func (s *situation) wakeAt(t time.Time) {
@@ -171,7 +213,7 @@ func (s *situation) shrink() {
 	if s.app.Def == nil {
 		reason = "the app was deleted"
 	}
-	for _, t := range s.ranked(s.now)[:max(0, len(s.now)-n)] {
+	for _, t := range s.surplus(len(s.now) - n) {
 		s.kill(t, reason)
 	}
 	if n == 0 {
@@ -208,7 +250,7 @@ func (s *situation) replace() {
 			healthy--
 		}
 		alive--
-		s.kill(t, "replaced by a newer version")
+		s.kill(t, s.whyReplaced(t))
 	}
 }
 

@@ -89,6 +89,7 @@ func TestWhoGoesAndHowManyCome(t *testing.T) {
 			c := newCluster(agent("a1", 100, "1-32000", "31000-32000"))
 			def := process("/app", tt.n, 0)
 			def.UpgradeStrategy = api.UpgradeStrategy{MinimumHealthCapacity: tt.low, MaximumOverCapacity: tt.over}
+			def.UnreachableStrategy.Disabled = true // what is unreachable counts
 			if tt.selection != "" {
 				def.KillSelection = tt.selection
 			}
@@ -162,7 +163,7 @@ func TestWaitingSaysWhy(t *testing.T) {
 			"port 2000 is taken on agent a1 by /other"},
 		{"port blocked", func(a *api.App, g *Agent) {
 			a.RequirePorts, a.PortDefinitions[0].Port = true, 3000
-			g.Blocked = map[int]bool{3000: true}
+			g.Blocked = map[int]string{3000: "something outside this cluster"}
 		}, "InsufficientPorts", "port 3000 is taken on agent a1 by something outside this cluster"},
 		{"port not offered", func(a *api.App, _ *Agent) { a.RequirePorts, a.PortDefinitions[0].Port = true, 40000 }, "InsufficientPorts",
 			"port 40000 is not offered by agent a1, which offers 1-32000"},

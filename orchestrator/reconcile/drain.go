@@ -66,16 +66,18 @@ func (s *situation) routed(t *Task) bool {
 }
 
 // AtTarget reports whether an app is as it is wanted: the right number of tasks, all of the wanted configuration, running,
-// healthy and ready, and nothing else alive.
+// healthy and ready, and nothing else alive as far as can be seen.
 func AtTarget(a *App) bool {
-	if len(a.Tasks) != BoundsOf(a.Def).Target {
-		return false
-	}
+	seen := 0
 	for i := range a.Tasks {
 		t := &a.Tasks[i]
+		if t.State == api.TaskUnreachable {
+			continue
+		}
+		seen++
 		if t.State != api.TaskRunning || !t.Healthy || !t.Ready || !Current(t.Version, a.Def) {
 			return false
 		}
 	}
-	return true
+	return seen == BoundsOf(a.Def).Target
 }

@@ -52,7 +52,7 @@ func (p *portChoice) holder(port int) string {
 }
 
 func (p *portChoice) free(port int) bool {
-	return p.holder(port) == "" && !p.agent.Blocked[port] && !p.mine[port]
+	return p.holder(port) == "" && p.agent.Blocked[port] == "" && !p.mine[port]
 }
 
 // choose returns host ports for want, or a sentence that says which one cannot be had.
@@ -94,8 +94,8 @@ func (p *portChoice) refusal(port int) string {
 	switch app := p.holder(port); {
 	case app != "":
 		return fmt.Sprintf("port %d is taken on agent %s by %s", port, p.agent.ID, app)
-	case p.agent.Blocked[port]:
-		return fmt.Sprintf("port %d is taken on agent %s by something outside this cluster", port, p.agent.ID)
+	case p.agent.Blocked[port] != "":
+		return fmt.Sprintf("port %d is taken on agent %s by %s", port, p.agent.ID, p.agent.Blocked[port])
 	case !p.agent.Fixed.Contains(port) && !p.agent.Dynamic.Contains(port):
 		return fmt.Sprintf("port %d is not offered by agent %s, which offers %s", port, p.agent.ID, p.agent.Fixed)
 	}

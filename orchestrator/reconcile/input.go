@@ -55,6 +55,8 @@ type Task struct {
 	KillIndex  uint64
 	DrainUntil time.Time
 	Stopping   bool // SIGTERM was ordered already
+
+	Lost time.Time // in TASK_UNREACHABLE: since when
 }
 
 // Ended is a task of the past whose logs are still there.
@@ -66,14 +68,18 @@ type Ended struct {
 // Agent is a machine that can run tasks.
 type Agent struct {
 	ID         string
+	Host       string            // its name, the field hostname of constraints
+	Region     string            // "" if it has none
+	Zone       string            // "" if it has none
 	Kinds      map[string]string // what it can run (driver kinds) → why not just now, or ""
 	Roles      []string
 	Attributes map[string]string
+	Draining   bool // it takes no new tasks, and those it has move away
 	Total      Resources
-	Fixed      Ports // what a fixed host port may use
-	Dynamic    Ports // where host port 0 is drawn from
-	Blocked    map[int]bool
-	Used       *Usage // by all living tasks; nil: nothing
+	Fixed      Ports          // what a fixed host port may use
+	Dynamic    Ports          // where host port 0 is drawn from
+	Blocked    map[int]string // ports that cannot be had, and who holds them
+	Used       *Usage         // by all living tasks; nil: nothing
 }
 
 // Resources are counted in thousandths of a CPU and of a MiB, so that sums are exact.

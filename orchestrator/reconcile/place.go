@@ -16,14 +16,18 @@ const maxExplained = 10
 
 // place launches up to want tasks, each on the best agent that takes it. What is left waits with the reasons.
 func (s *situation) place(want, missing int) {
+	rules := s.constraintsOf()
 	for n := range want {
-		offer, refused := s.bestAgent(len(s.now) + n)
+		offer, refused := s.bestAgent(len(s.now)+n, rules)
 		if offer == nil {
 			s.c.plan.Waiting = append(s.c.plan.Waiting, s.refusedBy(refused, missing-n))
 			return
 		}
 		agent := &s.c.in.Agents[offer.agent]
 		s.c.taken[offer.agent].Add(s.app.ID, Need(s.app.Def), offer.ports)
+		for _, k := range rules {
+			k.add(agent)
+		}
 		s.c.plan.Starts = append(s.c.plan.Starts, Start{s.app.ID, agent.ID, KindOf(s.app.Def), offer.ports})
 	}
 }
@@ -40,6 +44,7 @@ func KindOf(def *api.App) string {
 type offer struct {
 	agent int
 	ports []int
+	crowd int     // tasks of this app that share its value of a GROUP_BY field
 	tasks int     // of this app, there already
 	load  float64 // share of its fullest resource
 }
@@ -50,12 +55,13 @@ type refusal struct {
 	explain string
 }
 
-// bestAgent picks the agent with the fewest tasks of the app, then the least loaded, then the first by id.
-func (s *situation) bestAgent(nth int) (*offer, []refusal) {
+// bestAgent picks, among those that fit, an agent of the smallest GROUP_BY group, then the one with the fewest tasks of
+// the app, then the least loaded, then the first by id.
+func (s *situation) bestAgent(nth int, rules []*constraint) (*offer, []refusal) {
 	var best *offer
 	var refused []refusal
 	for i := range s.c.in.Agents {
-		o, r := s.consider(i, nth)
+		o, r := s.consider(i, nth, rules)
 		if o == nil {
 			refused = append(refused, r)
 			continue
@@ -69,6 +75,8 @@ func (s *situation) bestAgent(nth int) (*offer, []refusal) {
 
 func (s *situation) better(a, b *offer) bool {
 	switch {
+	case a.crowd != b.crowd:
+		return a.crowd < b.crowd
 	case a.tasks != b.tasks:
 		return a.tasks < b.tasks
 	case a.load != b.load:
@@ -77,8 +85,8 @@ func (s *situation) better(a, b *offer) bool {
 	return s.c.in.Agents[a.agent].ID < s.c.in.Agents[b.agent].ID
 }
 
-// The tests in their order, as indexes into api.RejectReasons. Constraints (section 12.3) will be a test of their own at
-// the second place; until then it is the agent's ability to run this kind of task at all that fails there.
+// The tests in their order, as indexes into api.RejectReasons. An agent that cannot run this kind of task at all fails
+// where constraints (section 12.3) do.
 const (
 	testRole        = 0
 	testConstraint  = 1
@@ -90,10 +98,15 @@ const (
 )
 
 // consider tests whether agent i can take one more task of the app.
-func (s *situation) consider(i, nth int) (*offer, refusal) {
+func (s *situation) consider(i, nth int, rules []*constraint) (*offer, refusal) {
 	agent, taken, def := &s.c.in.Agents[i], &s.c.taken[i], s.app.Def
 	if why := roleRefusal(agent, def); why != "" {
 		return nil, refusal{testRole, why}
+	}
+	for _, k := range rules {
+		if why := k.refusal(agent); why != "" {
+			return nil, refusal{testConstraint, why}
+		}
 	}
 	if r, bad := kindRefusal(agent, def); bad {
 		return nil, r
@@ -111,7 +124,7 @@ func (s *situation) consider(i, nth int) (*offer, refusal) {
 	if why != "" {
 		return nil, refusal{testPorts, why}
 	}
-	o := &offer{agent: i, ports: ports, load: load(agent.Total, free)}
+	o := &offer{agent: i, ports: ports, crowd: crowd(rules, agent), load: load(agent.Total, free)}
 	for _, st := range s.c.plan.Starts {
 		if st.App == s.app.ID && st.Agent == agent.ID {
 			o.tasks++
@@ -147,6 +160,8 @@ func kindRefusal(agent *Agent, def *api.App) (refusal, bool) {
 			def.Image(), agent.ID)}, true
 	case !can:
 		return refusal{testConstraint, fmt.Sprintf("the app has no image, agent %s runs no plain processes", agent.ID)}, true
+	case agent.Draining:
+		return refusal{testMaintenance, fmt.Sprintf("agent %s is being drained", agent.ID)}, true
 	case away != "":
 		return refusal{testMaintenance, fmt.Sprintf("agent %s cannot start tasks just now: %s", agent.ID, away)}, true
 	}
@@ -242,12 +257,18 @@ func rejects(refused []refusal) []api.RejectReason {
 // is there (marathon-api.md section 5.3).
 func (s *situation) standstill(refused []refusal) string {
 	started := func(st Start) bool { return st.App == s.app.ID }
-	if len(s.old) == 0 || s.moving() || slices.ContainsFunc(s.c.plan.Starts, started) {
+	former := 0
+	for _, t := range s.old {
+		if !Current(t.Version, s.app.Def) {
+			former++
+		}
+	}
+	if former == 0 || s.moving() || slices.ContainsFunc(s.c.plan.Starts, started) {
 		return ""
 	}
 	for _, r := range refused {
 		if r.test == testPorts || r.test >= testCPUs && r.test <= testDisk {
-			return standstillText(s.app.Def, len(s.old))
+			return standstillText(s.app.Def, former)
 		}
 	}
 	return ""

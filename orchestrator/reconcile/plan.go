@@ -14,9 +14,11 @@ type Plan struct {
 	Kills   []Kill
 	Stops   []Stop
 	Removes []Remove
-	Waiting []Waiting
-	Wakes   []Wake
-	Passes  []Pass
+	// Expunges are tasks on unreachable agents that are not waited for any longer.
+	Expunges []Expunge
+	Waiting  []Waiting
+	Wakes    []Wake
+	Passes   []Pass
 	// Acks lists the apps for which an acknowledgement of a follower may change something.
 	Acks []string
 }
@@ -45,6 +47,9 @@ type Pass struct {
 // Remove is an ended task whose remains may be deleted.
 type Remove struct{ App, Task string }
 
+// Expunge is a task on an unreachable agent that is to be forgotten.
+type Expunge struct{ App, Task string }
+
 // Wake is the moment at which an app has to be looked at again although nothing changed.
 type Wake struct {
 	App string
@@ -64,7 +69,7 @@ type Waiting struct {
 
 // Empty reports whether nothing is to be done.
 func (p *Plan) Empty() bool {
-	return len(p.Starts)+len(p.Kills)+len(p.Stops)+len(p.Removes) == 0
+	return len(p.Starts)+len(p.Kills)+len(p.Stops)+len(p.Removes)+len(p.Expunges) == 0
 }
 
 // String prints the plan's actions, one a line.
@@ -81,6 +86,9 @@ func (p *Plan) String() string {
 	}
 	for _, r := range p.Removes {
 		fmt.Fprintf(&b, "remove %s\n", r.Task)
+	}
+	for _, e := range p.Expunges {
+		fmt.Fprintf(&b, "expunge %s\n", e.Task)
 	}
 	return b.String()
 }

@@ -77,8 +77,12 @@ func (w *world) actions() map[string]func(*rapid.T) {
 				w.follow[i].Index = w.index
 			}
 		},
-		"wait": func(t *rapid.T) { w.now = w.now.Add(3 * time.Second) },
-		"turn": func(t *rapid.T) { w.turn(t) },
+		"lose an agent":  func(t *rapid.T) { w.lose(rapid.IntRange(0, len(w.agents)-1).Draw(t, "agent")) },
+		"agent is back":  func(t *rapid.T) { w.comeBack(rapid.IntRange(0, len(w.agents)-1).Draw(t, "agent")) },
+		"drain an agent": func(t *rapid.T) { w.agents[rapid.IntRange(0, len(w.agents)-1).Draw(t, "agent")].Draining = true },
+		"resume":         func(t *rapid.T) { w.agents[rapid.IntRange(0, len(w.agents)-1).Draw(t, "agent")].Draining = false },
+		"wait":           func(t *rapid.T) { w.now = w.now.Add(3 * time.Second) },
+		"turn":           func(t *rapid.T) { w.turn(t) },
 	}
 }
 
@@ -110,17 +114,21 @@ type census struct {
 	serving int // old healthy ones, and new ones that are healthy, ready and in force at every balancer or late
 	alive   int
 	now     int // of the wanted configuration and not to go
-	old     int // of a former one and not to go
+	old     int // of a former one, or on a drained agent, and not to go
 	moving  int // to go, or new and not serving
 }
 
 // count takes the census by the rules' own words, not by Compute's code.
 func (w *world) count(a *App) census {
-	n := census{alive: len(a.Tasks)}
+	n := census{}
 	for i := range a.Tasks {
 		t := &a.Tasks[i]
+		if w.givenUp(a, t) {
+			continue
+		}
+		n.alive++
 		healthy := t.State == api.TaskRunning && t.Healthy
-		switch current := a.Def != nil && t.Version >= a.Def.VersionInfo.LastConfigChangeAt; {
+		switch current := a.Def != nil && t.Version >= a.Def.VersionInfo.LastConfigChangeAt && !w.draining(t.Agent); {
 		case t.State == api.TaskKilling:
 			n.moving++
 		case !current:
@@ -142,6 +150,22 @@ func (w *world) count(a *App) census {
 		}
 	}
 	return n
+}
+
+// givenUp: its agent is unreachable for so long that the app does not count on it.
+func (w *world) givenUp(a *App, t *Task) bool {
+	if t.State != api.TaskUnreachable {
+		return false
+	}
+	if a.Def == nil {
+		return true
+	}
+	u := a.Def.UnreachableStrategy
+	return !u.Disabled && w.now.Sub(t.Lost) >= time.Duration(u.InactiveAfterSeconds)*time.Second
+}
+
+func (w *world) draining(agent string) bool {
+	return slices.ContainsFunc(w.agents, func(a Agent) bool { return a.ID == agent && a.Draining })
 }
 
 // checkBounds: our kills never leave fewer serving than must, our starts never more alive than may, and one more than may
@@ -219,6 +243,9 @@ func TestBoundsHoldAllThroughAnUpdate(t *testing.T) {
 
 // endsOrSaysWhy lets everything succeed from now on: each app gets to its target, or its queue entry says what it lacks.
 func (w *world) endsOrSaysWhy(t *rapid.T) {
+	for i := range w.agents {
+		w.comeBack(i)
+	}
 	for _, a := range w.apps { // the health checks' part
 		a.Tasks = slices.DeleteFunc(a.Tasks, func(t Task) bool { return t.State == api.TaskRunning && !t.Healthy })
 	}

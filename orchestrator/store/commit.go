@@ -26,6 +26,7 @@ type batch struct {
 	groups      map[string]*Group
 	undos       []*Undo
 	followers   map[string]string
+	drains      map[string]api.Timestamp
 	version     api.Timestamp
 	index       uint64
 	events      []api.Event
@@ -151,6 +152,9 @@ func (b *batch) run(r *request) {
 	if tx.followers != nil {
 		b.followers = tx.followers
 	}
+	if tx.drains != nil {
+		b.drains = tx.drains
+	}
 	b.version = max(b.version, tx.version)
 	for _, e := range tx.events {
 		e.Index = min(e.Index, b.index)
@@ -226,6 +230,9 @@ func (s *Store) show(b *batch, changes []Change) {
 	}
 	if b.followers != nil {
 		s.followers = b.followers
+	}
+	if b.drains != nil {
+		s.drains = b.drains
 	}
 	s.showGroups(b)
 }

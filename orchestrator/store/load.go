@@ -30,6 +30,7 @@ var (
 	keyIndex     = []byte("index")     // 8 bytes
 	keyVersion   = []byte("version")   // 8 bytes: the last one given
 	keyFollowers = []byte("followers") // name → role
+	keyDrains    = []byte("drains")    // agent → when its drain began
 	keyCluster   = []byte("cluster")   // text: the name that marks the cluster's tasks
 )
 
@@ -102,6 +103,11 @@ func (s *Store) loadMeta(b *bolt.Bucket) error {
 	if v := b.Get(keyFollowers); v != nil {
 		if err := json.Unmarshal(v, &s.followers); err != nil {
 			return damaged(s.path, fmt.Errorf("the followers: %w", err))
+		}
+	}
+	if v := b.Get(keyDrains); v != nil {
+		if err := json.Unmarshal(v, &s.drains); err != nil {
+			return damaged(s.path, fmt.Errorf("the agents being drained: %w", err))
 		}
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/sys/unix"
+
+	"berth/orchestrator/api"
 )
 
 // format is the version of the file's layout. A file with a higher one is refused.
@@ -46,7 +48,7 @@ func newStore(path string, opt Options) *Store {
 	s := &Store{
 		path: path, opt: opt,
 		apps: map[string]*App{}, taskApp: map[string]string{}, deployments: map[string]*Deployment{},
-		groups: map[string]*Group{}, followers: map[string]string{}, dirty: map[string]*App{},
+		groups: map[string]*Group{}, followers: map[string]string{}, drains: map[string]api.Timestamp{}, dirty: map[string]*App{},
 	}
 	s.queue.idle.L = &s.queue.Mutex
 	return s

@@ -79,6 +79,8 @@ type Task struct {
 	GoodIndex uint64        `json:"goodIndex,omitempty"`
 	GoodAt    api.Timestamp `json:"goodAt,omitzero"`
 	Kill      *Kill         `json:"kill,omitempty"` // set once it is to go
+	// Lost is the moment since which the task's agent is unreachable; set in TASK_UNREACHABLE only.
+	Lost api.Timestamp `json:"lost,omitzero"`
 
 	Def      *api.App      `json:"-"` // the definition of Version
 	Progress api.Timestamp `json:"-"` // last sign of life while staging; not kept over a restart

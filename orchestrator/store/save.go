@@ -26,6 +26,11 @@ func (s *Store) save(b *batch, changes []Change) error {
 		if err := meta.Put(keyVersion, number(uint64(b.version))); err != nil {
 			return err
 		}
+		if b.drains != nil {
+			if err := put(meta, keyDrains, b.drains); err != nil {
+				return err
+			}
+		}
 		if b.followers != nil {
 			if err := put(meta, keyFollowers, b.followers); err != nil {
 				return err

@@ -49,7 +49,8 @@ type Store struct {
 	groups      map[string]*Group
 	undos       []*Undo           // oldest first
 	followers   map[string]string // name to role
-	cluster     string            // fixed once the store is open
+	drains      map[string]api.Timestamp
+	cluster     string // fixed once the store is open
 
 	queue struct {
 		sync.Mutex
@@ -116,6 +117,13 @@ func (s *Store) Followers() map[string]string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.followers
+}
+
+// Drains returns the agents that are being drained, or are, and since when. Nobody may change it.
+func (s *Store) Drains() map[string]api.Timestamp {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.drains
 }
 
 func sortedDeployments(m map[string]*Deployment) []*Deployment {

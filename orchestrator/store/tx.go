@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type Tx struct {
 	groups      map[string]*Group // nil: forgotten
 	undos       []*Undo
 	followers   map[string]string
+	drains      map[string]api.Timestamp
 	version     api.Timestamp
 	events      []api.Event
 }
@@ -196,6 +198,28 @@ func (tx *Tx) hold(app, deployment string) {
 // SetFollowers keeps the names and roles of the followers that take part in the drain handshake.
 func (tx *Tx) SetFollowers(m map[string]string) { tx.followers = m }
 
+// Drains returns the agents that are being drained, as this write sees them. Nobody may change it.
+func (tx *Tx) Drains() map[string]api.Timestamp {
+	switch {
+	case tx.drains != nil:
+		return tx.drains
+	case tx.base.drains != nil:
+		return tx.base.drains
+	}
+	return tx.s.drains
+}
+
+// SetDrain keeps that an agent is being drained since a moment, or with the zero value that it is not.
+func (tx *Tx) SetDrain(agent string, since api.Timestamp) {
+	m := maps.Clone(tx.Drains())
+	if since.IsZero() {
+		delete(m, agent)
+	} else {
+		m[agent] = since
+	}
+	tx.drains = m
+}
+
 // NextVersion returns a version for changes made now, later than every version given before.
 func (tx *Tx) NextVersion(now time.Time) api.Timestamp {
 	tx.version = max(api.TimestampOf(now), tx.version+1, tx.base.version+1)
@@ -209,7 +233,8 @@ func (tx *Tx) Emit(e api.Event) {
 }
 
 func (tx *Tx) changed() bool {
-	return len(tx.apps)+len(tx.deployments)+len(tx.groups)+len(tx.undos) > 0 || tx.followers != nil || tx.version != 0
+	return len(tx.apps)+len(tx.deployments)+len(tx.groups)+len(tx.undos) > 0 || tx.followers != nil || tx.drains != nil ||
+		tx.version != 0
 }
 
 // AppOfTask returns the app id that a task id carries: the text before the last dot, with "_" for "/".

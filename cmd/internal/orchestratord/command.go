@@ -71,6 +71,12 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 	f.StringSliceVar(&c.DNS, "dns", c.DNS, "`IP` of the name servers that containers ask, on port 53, as dnsd's; at most 3. An app's\n"+
 		"own docker parameter dns comes first (default: the engine's choice)")
 
+	f.StringArrayVar(&c.Agents, "agent", c.Agents, "a machine that runs tasks, repeatable: `key=value,…` with the keys name,\n"+
+		"engine (unix:///path, tcp://host:port, ssh://[user@]host, or local for this machine), address,\n"+
+		"host, attributes (key:value;key:value), roles (a;b), ports, dynamic-ports, cpus, mem, disk,\n"+
+		"region, zone, tls-ca, tls-cert, tls-key (default: this machine, by the flags that follow)")
+	f.DurationVar(&c.AgentTimeout, "agent-timeout", c.AgentTimeout, "an engine that is silent for this `time` is unreachable:\n"+
+		"its tasks are replaced as their apps' unreachableStrategy says")
 	f.StringVar(&c.AgentIP, "agent-ip", c.AgentIP, "`address` at which host ports are reached")
 	f.StringVar(&c.AgentHost, "agent-host", c.AgentHost, "`name` that tasks are listed under; it must resolve where the\n"+
 		"balancers run (default: the agent's address)")

@@ -3,6 +3,7 @@
 package orchestratord
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -41,6 +42,11 @@ type Config struct {
 	ForbidPrivileged bool     // refuse privileged containers
 	DNS              []string // name servers of containers whose app names none; none: the engine's
 	TaskPath         string   // PATH of processes whose app sets none; "" means the system's usual one
+
+	// Agents are the machines that run tasks, "name=a1,engine=tcp://10.0.0.11:2376,…" each, several in one text by line
+	// breaks; none means one, this machine, as the fields below say.
+	Agents       []string
+	AgentTimeout time.Duration // an engine that is silent for so long is unreachable
 
 	AgentIP      string   // where host ports are reached
 	AgentHost    string   // name that tasks are listed under; "" means AgentIP
@@ -84,6 +90,7 @@ func DefaultConfig() Config {
 		Listen:        "127.0.0.1:8080",
 		Data:          "data",
 		Driver:        DriverAuto,
+		AgentTimeout:  15 * time.Second,
 		AgentIP:       "127.0.0.1",
 		Ports:         "1-32000",
 		DynamicPorts:  "31000-32000",
@@ -118,6 +125,7 @@ type resolved struct {
 	ports        reconcile.Ports
 	dynamicPorts reconcile.Ports
 	attributes   map[string]string
+	agents       []agent
 	credentials  []httpapi.Credential
 	certificates *certificates // nil: plain HTTP
 }
@@ -131,7 +139,7 @@ func (r *resolved) scheme() string {
 
 func (c Config) resolve() (resolved, error) {
 	var r resolved
-	for _, step := range []func(*resolved) error{c.listen, c.agent, c.resources, c.limits, c.access, c.encryption} {
+	for _, step := range []func(*resolved) error{c.listen, c.agent, c.resources, c.limits, c.access, c.encryption, c.agents} {
 		if err := step(&r); err != nil {
 			return r, err
 		}
@@ -174,7 +182,7 @@ func (c Config) agent(r *resolved) error {
 	if err := c.checkDNS(); err != nil {
 		return err
 	}
-	if len(c.AgentHost) > 253 || strings.ContainsAny(c.AgentHost, " \t\r\n/:") {
+	if badHost(c.AgentHost) {
 		return bad("agent-host", c.AgentHost, "a host name")
 	}
 	var err error
@@ -187,8 +195,8 @@ func (c Config) agent(r *resolved) error {
 	if r.dynamicPorts.Len() == 0 {
 		return bad("dynamic-ports", c.DynamicPorts, "a list such as 31000-32000")
 	}
-	if r.attributes, err = parseAttributes(c.Attributes); err != nil {
-		return err
+	if r.attributes, err = readAttributes(c.Attributes); err != nil {
+		return bad("attributes", c.Attributes, err.Error())
 	}
 	if len(c.Roles) == 0 {
 		return bad("roles", "", "at least one, such as *")
@@ -213,8 +221,8 @@ func (c Config) checkDNS() error {
 	return nil
 }
 
-// parseAttributes reads key:value;key:value (marathon-api.md section 12.1).
-func parseAttributes(s string) (map[string]string, error) {
+// readAttributes reads key:value;key:value (marathon-api.md section 12.1). Its error says what was expected.
+func readAttributes(s string) (map[string]string, error) {
 	out := map[string]string{}
 	for pair := range strings.SplitSeq(s, ";") {
 		if pair = strings.TrimSpace(pair); pair == "" {
@@ -222,7 +230,7 @@ func parseAttributes(s string) (map[string]string, error) {
 		}
 		key, value, ok := strings.Cut(pair, ":")
 		if _, repeated := out[key]; !ok || key == "" || repeated {
-			return nil, bad("attributes", s, "key:value;key:value, each key once")
+			return nil, errors.New("key:value;key:value, each key once")
 		}
 		out[key] = value
 	}
@@ -234,7 +242,7 @@ func (c Config) resources(*resolved) error {
 		flag  string
 		value float64
 	}{{"cpus", c.CPUs}, {"mem", c.Mem}, {"disk", c.Disk}} {
-		if !(f.value >= 0 && f.value <= 1e12) {
+		if !amountOK(f.value) {
 			return bad(f.flag, fmt.Sprint(f.value), "a number from 0, where 0 means what this machine has")
 		}
 	}
@@ -249,6 +257,8 @@ func (c Config) limits(*resolved) error {
 		return bad("local-port-max", strconv.Itoa(c.LocalPortMax), fmt.Sprintf("a port from %d to 65535", c.LocalPortMin))
 	case !(c.DrainSeconds >= 0 && c.DrainSeconds <= 86400):
 		return bad("drain-seconds", fmt.Sprint(c.DrainSeconds), "seconds from 0 to 86400")
+	case c.AgentTimeout < time.Second || c.AgentTimeout > 24*time.Hour:
+		return bad("agent-timeout", c.AgentTimeout.String(), "a duration from 1s to 24h")
 	case c.TaskRetention < 0:
 		return bad("task-retention", c.TaskRetention.String(), "a duration such as 1h; 0 keeps nothing")
 	case c.MaxBody < 1024 || c.MaxBody > math.MaxInt32:

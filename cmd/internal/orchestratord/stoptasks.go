@@ -17,7 +17,7 @@ const stopGrace = 5 * time.Second
 // stopAtOnce bounds how many tasks are stopped side by side.
 const stopAtOnce = 32
 
-// StopTasks ends and removes all tasks of c's cluster on this machine. The definitions of the apps stay. It is for an
+// StopTasks ends and removes all tasks of c's cluster on its agents. The definitions of the apps stay. It is for an
 // orchestrator that has ended: a running one would start others.
 func StopTasks(ctx context.Context, c Config, log *slog.Logger) error {
 	if log == nil {
@@ -27,14 +27,20 @@ func StopTasks(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("stop the tasks: %w", err)
 	}
-	drivers, release, err := openDrivers(ctx, c, log)
+	r, err := c.resolve()
+	if err != nil {
+		return fmt.Errorf("stop the tasks: %w", err)
+	}
+	agents, release, err := openAgents(ctx, c, r, 0, log)
 	if err != nil {
 		return fmt.Errorf("stop the tasks: %w", err)
 	}
 	defer release()
-	for kind, d := range drivers {
-		if err := stopAll(ctx, d); err != nil {
-			return fmt.Errorf("stop the tasks of driver %s: %w", kind, err)
+	for _, a := range agents {
+		for kind, d := range a.Drivers {
+			if err := stopAll(ctx, d); err != nil {
+				return fmt.Errorf("stop the tasks of driver %s on agent %s: %w", kind, a.ID, err)
+			}
 		}
 	}
 	return nil

@@ -6,21 +6,23 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"berth/orchestrator"
 	"berth/orchestrator/driver"
 	"berth/orchestrator/driver/docker"
+	"berth/orchestrator/driver/hostport"
 	"berth/orchestrator/driver/process"
 )
 
-// open makes the orchestrator with its state and its one agent, this machine.
+// open makes the orchestrator with its state and its agents.
 func open(ctx context.Context, c Config, r resolved, port int, log *slog.Logger) (engine, func(), error) {
-	drivers, release, err := openDrivers(ctx, c, log)
+	agents, release, err := openAgents(ctx, c, r, port, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	o, err := orchestrator.New(options(c, r, port, drivers, log))
+	o, err := orchestrator.New(options(c, r, port, agents, log))
 	if err != nil {
 		release()
 		return nil, nil, fmt.Errorf("open the orchestrator, see --data: %w", err)
@@ -28,23 +30,12 @@ func open(ctx context.Context, c Config, r resolved, port int, log *slog.Logger)
 	return o, release, nil
 }
 
-func options(c Config, r resolved, port int, drivers map[driver.Kind]driver.Driver, log *slog.Logger) orchestrator.Options {
+func options(c Config, r resolved, port int, agents []orchestrator.Agent, log *slog.Logger) orchestrator.Options {
 	opt := orchestrator.Options{
-		DataDir: c.Data,
-		Name:    c.Cluster,
-		Agents: []orchestrator.Agent{{
-			ID:           "agent-1",
-			Host:         c.AgentHost,
-			IP:           c.AgentIP,
-			CPUs:         c.CPUs,
-			Mem:          c.Mem,
-			Disk:         c.Disk,
-			Ports:        r.ports.Without(port),
-			DynamicPorts: r.dynamicPorts.Without(port),
-			Attributes:   r.attributes,
-			Roles:        c.Roles,
-			Drivers:      drivers,
-		}},
+		DataDir:             c.Data,
+		Name:                c.Cluster,
+		Agents:              agents,
+		AgentTimeout:        c.AgentTimeout,
 		LocalPortMin:        c.LocalPortMin,
 		LocalPortMax:        c.LocalPortMax,
 		DefaultDrainSeconds: c.DrainSeconds,
@@ -61,6 +52,53 @@ func options(c Config, r resolved, port int, drivers map[driver.Kind]driver.Driv
 		opt.KeepEnded = -1
 	}
 	return opt
+}
+
+// openAgents makes every agent with its drivers; port is where the API listens, which agents on this host do not offer.
+func openAgents(ctx context.Context, c Config, r resolved, port int, log *slog.Logger) ([]orchestrator.Agent, func(), error) {
+	var agents []orchestrator.Agent
+	var releases []func()
+	release := func() {
+		for _, f := range slices.Backward(releases) {
+			f()
+		}
+	}
+	for _, a := range r.agents {
+		made := orchestrator.Agent{
+			ID: a.name, Host: a.host, IP: a.address, CPUs: a.cpus, Mem: a.mem, Disk: a.disk, Ports: a.ports,
+			DynamicPorts: a.dynamicPorts, Attributes: a.attributes, Roles: a.roles, Region: a.region, Zone: a.zone,
+			Engine: a.engine,
+		}
+		if hostport.Here(a.address) {
+			made.Ports, made.DynamicPorts = made.Ports.Without(port), made.DynamicPorts.Without(port)
+		}
+		done, err := openAgent(ctx, c, a, &made, log)
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		releases = append(releases, done)
+		agents = append(agents, made)
+	}
+	return agents, release, nil
+}
+
+// openAgent makes the drivers of an agent: on this machine what the flags say, elsewhere those of its engine.
+func openAgent(ctx context.Context, c Config, a agent, made *orchestrator.Agent, log *slog.Logger) (release func(), err error) {
+	if a.engine == engineLocal {
+		made.Drivers, release, err = openDrivers(ctx, c, log)
+		return release, err
+	}
+	d, err := docker.New(docker.Options{
+		Cluster: c.Cluster, Data: c.Data, EngineData: c.EngineData, Host: a.engine, TLS: a.tls, Remote: !a.onThisHost(),
+		ForbidPrivilege: c.ForbidPrivileged, DNS: c.DNS, Log: log.With("agent", a.name),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("agent %s: %w", a.name, err)
+	}
+	made.Drivers = map[driver.Kind]driver.Driver{driver.KindDocker: d}
+	made.Measure = d.Measure
+	return d.Close, nil
 }
 
 // openDrivers makes the drivers asked for. Apps without an image always run as processes.

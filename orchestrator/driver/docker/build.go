@@ -30,7 +30,7 @@ type Config struct {
 // BuildOptions are the driver's part in a Config.
 type BuildOptions struct {
 	Cluster   string
-	Sandbox   string // the task's sandbox as the engine's host sees it
+	Sandbox   string // the task's sandbox as the engine's host sees it; "" makes it a volume of the container
 	HardCPU   bool
 	LogDriver string // the engine's default: json-file and local get a bound on their size
 	DNS       []string
@@ -185,7 +185,11 @@ func (c *Config) setVolumes(volumes []api.Volume, dir string) error {
 		taken = taken || filepath.Clean(v.ContainerPath) == sandbox.MountPath
 		c.Host.Binds = append(c.Host.Binds, bind)
 	}
-	if !taken && dir != "" {
+	switch {
+	case taken:
+	case dir == "":
+		c.Container.Volumes = map[string]struct{}{sandbox.MountPath: {}}
+	default:
 		c.Host.Binds = append(c.Host.Binds, dir+":"+sandbox.MountPath)
 	}
 	return nil
@@ -200,6 +204,9 @@ func bindOf(v api.Volume, dir string) (string, error) {
 		local, err := sandbox.Local(host)
 		if err != nil {
 			return "", fmt.Errorf("hostPath %w", err)
+		}
+		if dir == "" {
+			return "", fmt.Errorf("hostPath %q is relative: expected an absolute path, as the agent is another machine", host)
 		}
 		host = filepath.Join(dir, local)
 	}

@@ -33,7 +33,11 @@ type Options struct {
 	// EngineData is the path under which the engine's host sees Data; "" means the same. It differs when the
 	// orchestrator itself runs in a container.
 	EngineData string
-	Host       string // engine's address; "" means DOCKER_HOST, or the local socket
+	Host       string // engine's address, see ParseHost; "" means DOCKER_HOST, or the local socket
+	TLS        TLSFiles
+	// Remote says that the engine's host does not see Data: a sandbox is a volume of its container then, and what was
+	// fetched is sent there.
+	Remote bool
 	// ConfigFile holds registry credentials; "" means config.json in DOCKER_CONFIG or ~/.docker.
 	ConfigFile      string
 	HardCPU         bool // cpus is a hard quota, not only a share
@@ -48,6 +52,7 @@ type Options struct {
 type Driver struct {
 	opt  Options
 	cli  *client.Client
+	host string // the engine's address, for messages
 	root string // absolute path of the sandboxes
 	feed feed.Feed
 
@@ -79,27 +84,15 @@ func New(opt Options) (*Driver, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("make the sandbox directory: %w", err)
 	}
-	cli, err := newClient(opt.Host)
+	cli, host, err := newClient(opt.Host, opt.TLS)
 	if err != nil {
 		return nil, err
 	}
 	d := &Driver{
-		opt: opt, cli: cli, root: root, starting: map[string]bool{}, finals: map[string]driver.Status{},
+		opt: opt, cli: cli, host: host, root: root, starting: map[string]bool{}, finals: map[string]driver.Status{},
 	}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return d, nil
-}
-
-func newClient(host string) (*client.Client, error) {
-	opts := []client.Opt{client.FromEnv, client.WithAPIVersionNegotiation()}
-	if host != "" {
-		opts = append(opts, client.WithHost(host))
-	}
-	cli, err := client.NewClientWithOpts(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("configure the docker client: %w", err)
-	}
-	return cli, nil
 }
 
 // Close ends the driver's own work and closes the channels of Watch. The tasks run on.
@@ -182,7 +175,7 @@ func (d *Driver) explain(err error) error {
 		return nil
 	}
 	if unreachable(err) {
-		return fmt.Errorf("the docker engine at %s does not answer: %w", d.cli.DaemonHost(), err)
+		return fmt.Errorf("the docker engine at %s does not answer: %w", d.host, err)
 	}
 	return engineError{err}
 }

@@ -25,7 +25,12 @@ var (
 	testCluster = fmt.Sprintf("driver-test-%d", os.Getpid())
 )
 
-func TestMain(m *testing.M) { os.Exit(withImage(m)) }
+func TestMain(m *testing.M) {
+	if socket := os.Getenv(stdioSocket); socket != "" {
+		os.Exit(dialStdio(socket))
+	}
+	os.Exit(withImage(m))
+}
 
 // withImage builds the image of the tests where an engine answers, and removes it with every container of this run.
 func withImage(m *testing.M) int {

@@ -63,6 +63,9 @@ func (d *Driver) bringUp(ctx context.Context, spec driver.Spec) error {
 		return err
 	}
 	dir := filepath.Join(d.opt.EngineData, "containers", sandbox.Name(spec.TaskID), sandboxDir)
+	if d.opt.Remote {
+		dir = ""
+	}
 	c, err := Build(spec, BuildOptions{
 		Cluster: d.opt.Cluster, Sandbox: dir, HardCPU: d.opt.HardCPU, LogDriver: logDriver, DNS: d.opt.DNS,
 	})
@@ -78,7 +81,7 @@ func (d *Driver) bringUp(ctx context.Context, spec driver.Spec) error {
 	if err := d.pull(ctx, spec); err != nil {
 		return err
 	}
-	return d.run(ctx, c)
+	return d.run(ctx, c, filepath.Join(d.dir(spec.TaskID), sandboxDir))
 }
 
 // check finds early, and says clearly, what the engine would find late.
@@ -86,7 +89,7 @@ func (d *Driver) check(ctx context.Context, spec driver.Spec, c *Config) error {
 	if c.Host.Privileged && d.opt.ForbidPrivilege {
 		return errors.New("privileged containers are forbidden here")
 	}
-	if ports, err := hostport.Of(spec); err == nil && d.local() {
+	if ports, err := hostport.Of(spec); err == nil && hostport.Here(spec.AgentIP) {
 		ip := publishAddress(spec.AgentIP)
 		if spec.App.Mode() == api.NetworkHost {
 			ip = publishAddress("")
@@ -108,9 +111,6 @@ func (d *Driver) check(ctx context.Context, spec driver.Spec, c *Config) error {
 	}
 	return nil
 }
-
-// local reports whether the engine runs on this host, so that its ports can be looked at.
-func (d *Driver) local() bool { return strings.HasPrefix(d.cli.DaemonHost(), "unix://") }
 
 // logDriver asks the engine once for its default log driver.
 func (d *Driver) logDriver(ctx context.Context) (string, error) {
@@ -178,7 +178,7 @@ func (d *Driver) stage(spec driver.Spec, message string) {
 }
 
 // run creates and starts the container; if it does not start, nothing of it is left.
-func (d *Driver) run(ctx context.Context, c *Config) error {
+func (d *Driver) run(ctx context.Context, c *Config, dir string) error {
 	made, err := d.cli.ContainerCreate(ctx, c.Container, c.Host, c.Networks, nil, c.Name)
 	if cerrdefs.IsConflict(err) {
 		return errExists
@@ -189,12 +189,28 @@ func (d *Driver) run(ctx context.Context, c *Config) error {
 	for _, w := range made.Warnings {
 		d.opt.Log.Debug("engine's warning", "container", c.Name, "warning", w)
 	}
-	if err := d.cli.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+	if err := d.launch(ctx, made.ID, c, dir); err != nil {
 		// The caller's time may be over; cleaning up gets its own, bounded by the driver's life.
 		rm := d.cli.ContainerRemove(d.ctx, made.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
 		if rm != nil && !cerrdefs.IsNotFound(rm) {
 			d.opt.Log.Error("remove a container that did not start", "container", c.Name, "error", rm)
 		}
+		return err
+	}
+	return nil
+}
+
+// launch fills the sandbox of a created container, if it is not a directory of this host, and starts it.
+func (d *Driver) launch(ctx context.Context, id string, c *Config, dir string) error {
+	if d.opt.Remote {
+		if err := d.upload(ctx, id, dir); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove what was sent to the agent: %w", err)
+		}
+	}
+	if err := d.cli.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 		return startError(c, d.explain(err))
 	}
 	return nil
@@ -210,7 +226,7 @@ func startError(c *Config, err error) error {
 	case strings.Contains(text, "permission denied"):
 		return fmt.Errorf("start container: command %q: permission denied: %w", firstWord(c), err)
 	case strings.Contains(text, "port is already allocated"), strings.Contains(text, "address already in use"):
-		return fmt.Errorf("start container: a host port is bound by another process on this host: %w", err)
+		return fmt.Errorf("start container: %w: %w", hostport.ErrBound, err)
 	}
 	return fmt.Errorf("start container: %w", err)
 }

@@ -41,6 +41,7 @@ type Host struct {
 
 	mu      sync.Mutex // guards what follows, and all tasks
 	away    bool
+	silent  chan struct{} // closed when the host speaks again; nil while it does
 	scripts map[string]Behaviour
 	tasks   map[string]*task
 	count   int // tasks ever started: gives addresses
@@ -90,11 +91,40 @@ func (h *Host) GoAway() {
 	h.feed.Disconnect()
 }
 
-// ComeBack ends GoAway.
+// FallSilent makes every call wait and watches tell nothing, as when a cable is cut. The tasks go on.
+func (h *Host) FallSilent() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.silent == nil {
+		h.silent = make(chan struct{})
+	}
+}
+
+// ComeBack ends GoAway and FallSilent.
 func (h *Host) ComeBack() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.away = false
+	if h.silent != nil {
+		close(h.silent)
+		h.silent = nil
+	}
+}
+
+// reach waits while the host is silent.
+func (h *Host) reach(ctx context.Context) error {
+	h.mu.Lock()
+	silent := h.silent
+	h.mu.Unlock()
+	if silent == nil {
+		return nil
+	}
+	select {
+	case <-silent:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Specs returns what the living tasks were started with, sorted by task id.
@@ -132,9 +162,25 @@ func New(h *Host) *Driver { return &Driver{h} }
 // Kind returns the host's.
 func (d *Driver) Kind() driver.Kind { return d.h.kind }
 
+// Ping reports whether the host answers.
+func (d *Driver) Ping(ctx context.Context) error {
+	if err := d.h.reach(ctx); err != nil {
+		return err
+	}
+	d.h.mu.Lock()
+	defer d.h.mu.Unlock()
+	if d.h.away {
+		return ErrAway
+	}
+	return nil
+}
+
 // List implements driver.Driver.
-func (d *Driver) List(context.Context) ([]driver.Status, error) {
+func (d *Driver) List(ctx context.Context) ([]driver.Status, error) {
 	h := d.h
+	if err := h.reach(ctx); err != nil {
+		return nil, fmt.Errorf("list tasks: %w", err)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.away {
@@ -159,8 +205,11 @@ func (d *Driver) Watch(ctx context.Context) (<-chan driver.Status, error) {
 }
 
 // Remove implements driver.Driver.
-func (d *Driver) Remove(_ context.Context, taskID string) error {
+func (d *Driver) Remove(ctx context.Context, taskID string) error {
 	h := d.h
+	if err := h.reach(ctx); err != nil {
+		return fmt.Errorf("remove task: %w", err)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t, err := h.find(taskID)
@@ -193,7 +242,7 @@ func (h *Host) set(t *task, state api.TaskState, message string) {
 		t.stopTimers()
 		close(t.done)
 	}
-	if !h.away {
+	if !h.away && h.silent == nil {
 		h.feed.Publish(t.status)
 	}
 	t.changed()

@@ -57,6 +57,9 @@ func (h *Host) after(t *task, delay time.Duration, f func()) {
 func (d *Driver) Start(ctx context.Context, spec driver.Spec) error {
 	h := d.h
 	what := h.script(spec.App.ID)
+	if err := h.reach(ctx); err != nil {
+		return fmt.Errorf("start task %s: %w", spec.TaskID, err)
+	}
 	t, err := h.reserve(spec, what)
 	if err != nil {
 		return fmt.Errorf("start task %s: %w", spec.TaskID, err)
@@ -200,6 +203,9 @@ func (h *Host) end(t *task, code int) {
 
 // Stop implements driver.Driver.
 func (d *Driver) Stop(ctx context.Context, taskID string, grace time.Duration) error {
+	if err := d.h.reach(ctx); err != nil {
+		return fmt.Errorf("stop task: %w", err)
+	}
 	t, err := d.h.beginStop(taskID)
 	if err != nil {
 		return fmt.Errorf("stop task: %w", err)

@@ -5,7 +5,9 @@ package hostport
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -82,6 +84,29 @@ func Check(ports []Port, ip netip.Addr) error {
 	return nil
 }
 
+// Here reports whether an agent's address is one of this host, in this network namespace: only then can its ports be
+// looked at from here.
+func Here(agentIP string) bool {
+	want := net.ParseIP(agentIP)
+	if want == nil {
+		return false
+	}
+	if want.IsLoopback() {
+		return true
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && n.IP.Equal(want)
+	})
+}
+
+// ErrBound is what every error says whose cause is a port held by a stranger.
+var ErrBound = errors.New("a host port is bound by another process on this host")
+
 // BoundError says that a stranger holds a port.
 type BoundError struct {
 	Port     int
@@ -94,6 +119,9 @@ func (e *BoundError) Error() string {
 	}
 	return fmt.Sprintf("port %d is bound by another process on this host", e.Port)
 }
+
+// Is makes a BoundError an ErrBound.
+func (e *BoundError) Is(target error) bool { return target == ErrBound }
 
 func taken(proto string, ip netip.Addr, port int) bool {
 	if ip.IsValid() && !ip.IsUnspecified() {
