@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func (w *write) groupChanges(c httpapi.GroupChange) ([]httpapi.AppChange, error)
 	case c.Update.ScaleBy != nil:
 		return w.scaled(c.ID, *c.Update.ScaleBy)
 	}
-	return w.replaced(c.Update)
+	return w.replaced(c.Update, "")
 }
 
 func taken(kind, id string) error {
@@ -82,8 +83,9 @@ func (w *write) emptied(id string) []httpapi.AppChange {
 
 func deleted(*api.App) (*api.App, error) { return nil, nil }
 
-// replaced follows a document: what it gives replaces what is there, what it leaves out stays.
-func (w *write) replaced(u *api.GroupUpdate) ([]httpapi.AppChange, error) {
+// replaced follows a document: what it gives replaces what is there, what it leaves out stays. path is its place in the
+// client's.
+func (w *write) replaced(u *api.GroupUpdate, path string) ([]httpapi.AppChange, error) {
 	g := store.Group{ID: u.ID}
 	if old := w.group(u.ID); old != nil {
 		g = *old
@@ -95,9 +97,10 @@ func (w *write) replaced(u *api.GroupUpdate) ([]httpapi.AppChange, error) {
 		g.EnforceRole = *u.EnforceRole
 	}
 	w.setGroup(u.ID, &g)
+	w.paths[u.ID] = path
 	var out []httpapi.AppChange
 	if u.Apps != nil {
-		out = w.replacedApps(u)
+		out = w.replacedApps(u, path)
 	}
 	if u.Groups == nil {
 		return out, nil
@@ -111,8 +114,8 @@ func (w *write) replaced(u *api.GroupUpdate) ([]httpapi.AppChange, error) {
 			out = append(out, w.emptied(sub.ID)...)
 		}
 	}
-	for _, sub := range u.Groups {
-		more, err := w.replaced(sub)
+	for i, sub := range u.Groups {
+		more, err := w.replaced(sub, fmt.Sprintf("%s/groups(%d)", path, i))
 		if err != nil {
 			return nil, err
 		}
@@ -122,12 +125,14 @@ func (w *write) replaced(u *api.GroupUpdate) ([]httpapi.AppChange, error) {
 }
 
 // replacedApps makes the apps directly in a group those of a document.
-func (w *write) replacedApps(u *api.GroupUpdate) []httpapi.AppChange {
+func (w *write) replacedApps(u *api.GroupUpdate, path string) []httpapi.AppChange {
 	var out []httpapi.AppChange
 	listed := map[string]bool{}
-	for _, a := range u.Apps {
+	for i, a := range u.Apps {
 		listed[a.ID] = true
-		out = append(out, httpapi.AppChange{ID: a.ID, Apply: func(*api.App) (*api.App, error) { return a, nil }})
+		out = append(out, httpapi.AppChange{
+			ID: a.ID, Path: fmt.Sprintf("%s/apps(%d)", path, i), Apply: func(*api.App) (*api.App, error) { return a, nil },
+		})
 	}
 	for _, a := range w.tx.AppsInside(u.ID) {
 		if api.Parent(a.ID) == u.ID && !listed[a.ID] {
@@ -304,7 +309,7 @@ func (w *write) checkPaths() error {
 			return taken("group", e.ID)
 		}
 		if err := w.checkParents("app", e.ID); err != nil {
-			return err
+			return w.located(e.ID, err)
 		}
 	}
 	ids := slices.Sorted(maps.Keys(w.groups))
@@ -313,7 +318,7 @@ func (w *write) checkPaths() error {
 			continue
 		}
 		if err := w.checkParents("group", id); err != nil {
-			return err
+			return w.located(id, err)
 		}
 		if w.lookup(id) != nil {
 			return taken("app", id)
@@ -347,7 +352,14 @@ func (w *write) checkCycles() error {
 	}
 	slices.Sort(ids)
 	if cycle := reconcile.Cycle(ids, w.after()); cycle != nil {
-		return invalid("/dependencies", "cyclic dependencies: %s", strings.Join(cycle, " → "))
+		at := ""
+		for _, id := range cycle {
+			if _, given := w.paths[id]; given {
+				at = id
+				break
+			}
+		}
+		return w.located(at, invalid("/dependencies", "cyclic dependencies: %s", strings.Join(cycle, " → ")))
 	}
 	return nil
 }
