@@ -412,3 +412,19 @@ func TestErrorsBetweenAppsSayWhereInTheDocument(t *testing.T) {
 		}
 	})
 }
+
+func TestRollbackOfADeploymentLeavesWhatOthersDidSince(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.changeGroup("/kept", `{"dependencies":["/x"]}`)
+		w.changeGroup("/gone", `{}`)
+		w.slowly("/made/app", time.Hour)
+		r := w.changeGroup("/", `{"groups":[{"id":"kept","dependencies":["/y"]},{"id":"made","apps":[{"id":"app","cmd":"run"}]},{"id":"free"}]}`)
+		w.changeGroup("/made/by-others", `{}`)
+		w.changeGroup("/kept", "")
+		if _, err := w.o.CancelDeployment(context.Background(), r.DeploymentID, httpapi.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		w.after(30 * time.Second)
+		w.wantTree("/", "/:[/gone:[] /made:[/made/by-others:[]]]")
+	})
+}

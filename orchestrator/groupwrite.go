@@ -194,19 +194,21 @@ func (w *write) putBack(groups map[string]*store.Group) {
 	}
 }
 
-// restoreGroups undoes what a deployment did to groups, unless somebody changed them since or lies in them now.
+// restoreGroups undoes what a deployment did to groups, but to those that somebody changed since.
 func (w *write) restoreGroups(d *store.Deployment) {
+	var before map[string]*store.Group
 	for _, u := range w.tx.Undos() {
-		if u.Version != d.Version {
-			continue
-		}
-		for id, g := range u.Groups {
-			now := w.group(id)
-			if now == nil && g != nil || now != nil && now.Changed == d.Version {
-				w.setGroup(id, g)
-			}
+		switch {
+		case u.Version == d.Version:
+			before = maps.Clone(u.Groups)
+		case u.Version > d.Version:
+			maps.DeleteFunc(before, func(id string, _ *store.Group) bool {
+				_, again := u.Groups[id]
+				return again
+			})
 		}
 	}
+	w.putBack(before)
 }
 
 // setGroup makes a group a part of the write.
@@ -227,7 +229,8 @@ func (w *write) group(id string) *store.Group {
 	return w.tx.Group(id)
 }
 
-// ensureGroups makes every group that something of this write lies in, and keeps those with apps that stay.
+// ensureGroups makes every group that something of this write lies in, and keeps those in which something stays: a rollback
+// takes a group back, but not what others put into it since.
 func (w *write) ensureGroups() {
 	ensure := func(id string) {
 		for id != "/" {
@@ -247,14 +250,33 @@ func (w *write) ensureGroups() {
 			ensure(id)
 			continue
 		}
-		if len(w.below(id)) > 0 { // a rollback that takes the group back, but not what others put into it since
-			w.setGroup(id, e.Old)
-			if e.Old == nil {
-				w.setGroup(id, &store.Group{ID: id})
-			}
-			ensure(id)
+		if !w.holds(id) {
+			continue
+		}
+		w.setGroup(id, e.Old)
+		if e.Old == nil {
+			w.setGroup(id, &store.Group{ID: id})
+		}
+		ensure(id)
+	}
+}
+
+// holds reports whether this write leaves an app or a group in a group.
+func (w *write) holds(group string) bool {
+	if len(w.below(group)) > 0 {
+		return true
+	}
+	for _, g := range w.tx.GroupsInside(group) {
+		if w.group(g.ID) != nil {
+			return true
 		}
 	}
+	for id, e := range w.groups {
+		if e.New != nil && api.Inside(id, group) {
+			return true
+		}
+	}
+	return false
 }
 
 // below returns the ids of the apps that this write leaves in a group, at any depth.
@@ -388,7 +410,7 @@ func (w *write) storeGroups(d *store.Deployment) {
 			continue
 		}
 		g := *e.New
-		g.Changed, g.Version = d.Version, d.Version
+		g.Version = d.Version
 		w.tx.PutGroup(&g)
 	}
 	for id := range touched {
