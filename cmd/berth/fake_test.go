@@ -50,6 +50,7 @@ func newFake() *fake {
 	f.HandleFunc("POST /v2/tasks/{id}/exec", f.exec)
 	f.HandleFunc("DELETE /v2/queue/{id}/delay", f.retry)
 	f.HandleFunc("GET /v2/info", f.info)
+	f.groups()
 	return f
 }
 

@@ -68,6 +68,8 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.EngineData, "engine-data", c.EngineData, "`path` at which the engine's host sees the data directory, when\n"+
 		"the orchestrator itself runs in a container")
 	f.BoolVar(&c.ForbidPrivileged, "forbid-privileged", c.ForbidPrivileged, "refuse privileged containers")
+	f.StringSliceVar(&c.DNS, "dns", c.DNS, "`IP` of the name servers that containers ask, on port 53, as dnsd's; at most 3. An app's\n"+
+		"own docker parameter dns comes first (default: the engine's choice)")
 
 	f.StringVar(&c.AgentIP, "agent-ip", c.AgentIP, "`address` at which host ports are reached")
 	f.StringVar(&c.AgentHost, "agent-host", c.AgentHost, "`name` that tasks are listed under; it must resolve where the\n"+
@@ -97,6 +99,7 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of authorities; clients need a certificate of one")
 	f.StringSliceVar(&c.Origins, "cors-origins", c.Origins, "`origins` of web pages that may use the API")
 
+	f.BoolVar(&c.LegacyFields, "legacy-fields", c.LegacyFields, "show ports and uris of apps too, as Marathon before 1.5; for zdd.py")
 	f.Int64Var(&c.MaxBody, "max-body", c.MaxBody, "largest request body in `bytes`")
 	f.IntVar(&c.MaxRequests, "max-requests", c.MaxRequests, "requests under way at the same time, streams aside; more get 503")
 	f.IntVar(&c.MaxConnections, "max-connections", c.MaxConnections, "open connections; more wait to be accepted")
