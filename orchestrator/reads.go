@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -164,6 +165,23 @@ func (o *Orchestrator) Logs(ctx context.Context, taskID string, opt driver.LogOp
 		return nil, api.NotFound("Task", taskID)
 	}
 	return r, err
+}
+
+// Exec runs a command in a task that runs.
+func (o *Orchestrator) Exec(ctx context.Context, taskID string, opt driver.SessionOptions) (driver.Session, error) {
+	_, t := o.st.Task(taskID)
+	if t == nil || t.State.Final() {
+		return nil, driver.ErrNotFound
+	}
+	l := o.link(t.Agent, t.Kind)
+	if l == nil {
+		return nil, fmt.Errorf("agent %s is not part of the cluster any more", t.Agent)
+	}
+	drv, ok := l.drv.(driver.Interactive)
+	if !ok {
+		return nil, fmt.Errorf("tasks of agent %s take no commands", t.Agent)
+	}
+	return drv.Open(ctx, taskID, opt)
 }
 
 // Config holds the values that /v2/info shows as marathon_config (marathon-api.md section 8.5).

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"berth/orchestrator/api"
+	"berth/orchestrator/execstream"
 )
 
 // fake is an orchestrator with state and without tasks of its own: an app's tasks run once it has been looked at, except
@@ -46,6 +47,7 @@ func newFake() *fake {
 	f.HandleFunc("GET /v2/queue", f.queue)
 	f.HandleFunc("GET /v1/backup", f.backup)
 	f.HandleFunc("POST /v1/plan", f.plan)
+	f.HandleFunc("POST /v2/tasks/{id}/exec", f.exec)
 	f.HandleFunc("DELETE /v2/queue/{id}/delay", f.retry)
 	f.HandleFunc("GET /v2/info", f.info)
 	f.addNodes()
@@ -323,4 +325,37 @@ func (f *fake) plan(w http.ResponseWriter, r *http.Request) {
 		placements = append(placements, api.Placement{App: id, Action: api.ActionStop, Stop: []string{"x"}})
 	}
 	answer(w, 200, map[string]any{"apps": apps, "placements": placements, "warnings": []string{"mind the gap"}})
+}
+
+// exec "runs" fail, which ends with code 7, and cat; other commands print the task's id and their words.
+func (f *fake) exec(w http.ResponseWriter, r *http.Request) {
+	words := r.URL.Query()["cmd"]
+	if words[0] == "nosuch" {
+		answer(w, 400, map[string]any{"message": `command "nosuch" not found`})
+		return
+	}
+	conn, buf, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: berth-exec\r\n\r\n")
+	out := execstream.NewWriter(conn)
+	res := execstream.Result{}
+	switch words[0] {
+	case "fail":
+		_ = out.Send(execstream.Stderr, []byte("it failed\n"))
+		res.ExitCode = 7
+	case "cat":
+		for {
+			_, p, err := execstream.Read(buf)
+			if err != nil || len(p) == 0 {
+				break
+			}
+			_ = out.Send(execstream.Stdout, p)
+		}
+	default:
+		_ = out.Send(execstream.Stdout, []byte(r.PathValue("id")+": "+strings.Join(words, "|")+"\n"))
+	}
+	_ = out.SendJSON(execstream.Exit, res)
 }

@@ -28,6 +28,8 @@ type request struct {
 	accept string        // [application/json]
 	avoid  string        // the URL of this name is tried last
 	limit  time.Duration // one attempt [Options.Timeout]
+	// upgrade is the protocol to change to; the answer's body is then the connection.
+	upgrade string
 }
 
 // answer is what a successful attempt got, while its body is being read.
@@ -100,7 +102,7 @@ func (c *Client) attempt(ctx context.Context, e endpoint, rq request, hops int) 
 	if err != nil {
 		return nil, &attemptError{e.name, err, safe(rq.method) || !sent}
 	}
-	if resp.StatusCode/100 == 2 {
+	if resp.StatusCode/100 == 2 || resp.StatusCode == http.StatusSwitchingProtocols && rq.upgrade != "" {
 		return resp, nil
 	}
 	defer finish(resp.Body)
@@ -179,6 +181,10 @@ func (c *Client) sendTo(ctx context.Context, e endpoint, rq request, to *url.URL
 	}
 	if rq.body != nil {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if rq.upgrade != "" {
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", rq.upgrade)
 	}
 	r.Header.Set("User-Agent", c.opt.UserAgent)
 	if err := c.auth.authorize(ctx, r, e); err != nil {

@@ -112,6 +112,8 @@ type Backend interface {
 	Backup() (f io.ReadSeekCloser, index uint64, err error)
 
 	Logs(ctx context.Context, taskID string, opt driver.LogOptions) (io.ReadCloser, error)
+	// Exec runs a command in a task, with its streams open until the session is closed.
+	Exec(ctx context.Context, taskID string, opt driver.SessionOptions) (driver.Session, error)
 	// Config holds the values shown by /v2/info.
 	Config() map[string]any
 }

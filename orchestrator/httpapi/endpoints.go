@@ -46,6 +46,7 @@ var endpoints = map[route]map[string]handler{
 	routeTasks:       {"GET": (*Server).listTasks},
 	routeTasksDelete: {"POST": (*Server).deleteTasks},
 	routeTaskLogs:    {"GET": (*Server).taskLogs},
+	routeTaskExec:    {"POST": (*Server).exec},
 	routeGroups: {
 		"GET":    (*Server).showGroup,
 		"POST":   (*Server).createGroup,

@@ -46,6 +46,11 @@ func newFake() *fake {
 	}
 }
 
+// Exec knows no task.
+func (f *fake) Exec(context.Context, string, driver.SessionOptions) (driver.Session, error) {
+	return nil, driver.ErrNotFound
+}
+
 // backup is a file in memory.
 type backup struct{ *strings.Reader }
 

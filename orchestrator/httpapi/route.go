@@ -36,6 +36,7 @@ const (
 	routeTasks         route = "/v2/tasks"
 	routeTasksDelete   route = "/v2/tasks/delete"
 	routeTaskLogs      route = "/v2/tasks/{task}/logs"
+	routeTaskExec      route = "/v2/tasks/{task}/exec"
 	routeGroups        route = "/v2/groups"
 	routeGroupVersions route = "/v2/groups/{id}/versions"
 	routeGroupVersion  route = "/v2/groups/{id}/versions/{version}"
@@ -111,6 +112,9 @@ func match(path string) target {
 	case "tasks":
 		if len(rest) == 2 && rest[1] == "logs" {
 			return target{route: routeTaskLogs, arg: rest[0]}
+		}
+		if len(rest) == 2 && rest[1] == "exec" {
+			return target{route: routeTaskExec, arg: rest[0]}
 		}
 	case "deployments":
 		if len(rest) == 1 {

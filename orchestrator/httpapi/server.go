@@ -27,6 +27,7 @@ type Options struct {
 	MaxRequests int   // requests under way at the same time, streams aside (256)
 	MaxStreams  int   // event streams at the same time (1000)
 	MaxFollowed int   // logs being read at the same time (250)
+	MaxSessions int   // commands running in tasks at the same time (100)
 	// Advertise is the host:port under which others reach this server, shown as the leader.
 	Advertise string
 	// Origins may use the API from a browser page of another site, as scheme://host[:port]; none by default.
@@ -61,6 +62,9 @@ func (o *Options) setDefaults() {
 	if o.MaxFollowed <= 0 {
 		o.MaxFollowed = 250
 	}
+	if o.MaxSessions <= 0 {
+		o.MaxSessions = 100
+	}
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = 10 * time.Second
 	}
@@ -92,6 +96,7 @@ type Server struct {
 	places    chan struct{} // one token per request under way
 	streams   chan struct{} // one token per open event stream
 	followed  chan struct{} // one token per log being read
+	sessions  chan struct{} // one token per command running in a task
 	backups   chan struct{} // the one token of a backup being sent
 
 	closing   chan struct{} // closed when streams are to end
@@ -113,6 +118,7 @@ func New(b Backend, opt Options) (*Server, error) {
 		places:    make(chan struct{}, opt.MaxRequests),
 		streams:   make(chan struct{}, opt.MaxStreams),
 		followed:  make(chan struct{}, opt.MaxFollowed),
+		sessions:  make(chan struct{}, opt.MaxSessions),
 		backups:   make(chan struct{}, 1),
 		closing:   make(chan struct{}),
 	}

@@ -37,6 +37,10 @@ func Run(t *testing.T, h Harness) {
 	h.run(t, "logs: close ends a reader that waits", logsClose)
 
 	h.run(t, "exec gives code and output", execute)
+	h.run(t, "session: output and exit code", sessions)
+	h.run(t, "session: stdin until its end", sessionStdin)
+	h.run(t, "session: close ends a reader that waits", sessionClose)
+	h.run(t, "session: not in tasks that do not run", sessionRefused)
 	h.run(t, "remove deletes an ended task only", remove)
 	h.run(t, "unknown ids", unknown)
 	h.run(t, "a watch ends with its context", watchEnds)

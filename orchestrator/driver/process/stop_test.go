@@ -96,7 +96,7 @@ func TestWaitingWithoutPidfds(t *testing.T) {
 // TestAStopRightAfterTheStartIsHeeded: SIGTERM has to find the command, not the shell that is about to start it.
 func TestAStopRightAfterTheStartIsHeeded(t *testing.T) {
 	d := open(t, t.TempDir())
-	for i := range 100 {
+	for i := range 40 {
 		id := "x." + strconv.Itoa(i)
 		tk := start(t, d, specOf(id, shellApp("exec sleep 600")))
 		began := time.Now()

@@ -34,7 +34,7 @@ func Main(argv []string, stdout, stderr io.Writer) int {
 	return p.run(stdout, stderr)
 }
 
-// shell runs "exit N", "echo WORDS" and "env"; anything else is a program's path
+// shell runs "exit N", "echo WORDS", "cat" and "env"; anything else is a program's path
 // and arguments.
 func shell(words []string, stdout, stderr io.Writer) int {
 	switch {
@@ -46,6 +46,11 @@ func shell(words []string, stdout, stderr io.Writer) int {
 		return code
 	case len(words) > 0 && words[0] == "echo":
 		fmt.Fprintln(stdout, strings.Join(words[1:], " "))
+		return 0
+	case len(words) == 1 && words[0] == "cat":
+		if _, err := io.Copy(stdout, os.Stdin); err != nil {
+			return 1
+		}
 		return 0
 	case len(words) == 1 && words[0] == "env":
 		fmt.Fprintln(stdout, strings.Join(os.Environ(), "\n"))
