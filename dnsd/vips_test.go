@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -127,6 +128,10 @@ func TestNamesStayWhileVIPIsAway(t *testing.T) {
 	if !has(s, name) {
 		t.Error("the name is gone with its daemon")
 	}
+	wait(t, "the name is on disk", func() bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), name)
+	})
 	stop()
 
 	d, s = serve(t)
