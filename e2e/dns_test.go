@@ -253,6 +253,53 @@ func TestDNSAnswersAfterACrashWithoutItsSource(t *testing.T) {
 	}
 }
 
+// With --user, dnsd is root only until its ports are bound; what it kept as root is still its own.
+func TestDNSDropsPrivileges(t *testing.T) {
+	if os.Geteuid() != 0 {
+		missing(t, "only root has privileges to drop")
+	}
+	state, err := os.MkdirTemp("", "berth-dns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(state) })
+	src := clienttest.NewServer(t)
+	src.SetApps(dnsApps(3)...)
+	port := porttest.Free(t)
+	p := dnsd(t, port, state, "--marathon", src.URL())
+	dnsAwait(t, port, "web.marathon.mesos.")
+	retry(t, "the apps are kept", func() (string, bool) {
+		_, err := os.Stat(filepath.Join(state, "apps.json"))
+		return fmt.Sprint(err), err == nil
+	})
+	p.kill9()
+	src.Fail(503)
+	p = dnsd(t, port, state, "--marathon", src.URL(), "--user", "nobody")
+	dnsAwait(t, port, "web.marathon.mesos.")
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(status), "\n") {
+		f := strings.Fields(line)
+		if len(f) > 4 && (f[0] == "Uid:" || f[0] == "Gid:") && slices.Contains(f[1:], "0") {
+			t.Errorf("still root: %s", line)
+		}
+		if len(f) == 2 && f[0] == "CapEff:" && strings.Trim(f[1], "0") != "" {
+			t.Errorf("still has capabilities: %s", line)
+		}
+	}
+	src.Fail(0)
+	late := dnsApps(0)[0]
+	late.ID = "/late"
+	src.SetApp(late)
+	dnsAwait(t, port, "late.marathon.mesos.")
+	retry(t, "what it keeps now is its own", func() (string, bool) {
+		text, err := os.ReadFile(filepath.Join(state, "apps.json"))
+		return fmt.Sprint(err, len(text)), err == nil && strings.Contains(string(text), "/late")
+	})
+}
+
 // A disk that is full keeps dnsd from remembering, and from nothing else.
 func TestDNSWithAFullDisk(t *testing.T) {
 	need(t, "unshare")

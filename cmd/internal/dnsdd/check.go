@@ -126,7 +126,7 @@ func (c *Config) vipOptions() (dnsd.VIPOptions, error) {
 	if !c.DCOS {
 		return dnsd.VIPOptions{}, cli.Usagef("--vip: its names are in a zone that --dcos=false leaves out")
 	}
-	o := dnsd.VIPOptions{URL: c.VIP, File: c.state("vips.json")}
+	o := dnsd.VIPOptions{URL: c.VIP, File: c.state(fileVIPs)}
 	if id, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		o.Boot = strings.TrimSpace(string(id))
 	}

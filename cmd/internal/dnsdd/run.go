@@ -174,7 +174,7 @@ func (d *daemon) wire() (err error) {
 		return err
 	}
 	d.loop = dnsd.New(dnsd.Options{
-		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), InfraFile: d.c.state("infra.json"),
+		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), InfraFile: d.c.state(fileInfra),
 		StaleAfter: d.c.StaleAfter, ExpireAfter: d.c.ExpireAfter, Log: d.log,
 	})
 	return nil
@@ -199,6 +199,15 @@ func (d *daemon) wireServer(empty *zone.Zone) error {
 	d.server, err = server.New(sc, empty, d.forward, d.log)
 	return err
 }
+
+// stateFiles are the files in the state directory.
+var stateFiles = []string{fileApps, fileInfra, fileVIPs}
+
+const (
+	fileApps  = "apps.json"
+	fileInfra = "infra.json"
+	fileVIPs  = "vips.json"
+)
 
 // state is the path of a file that is kept, "" if none are.
 func (c *Config) state(name string) string {
