@@ -8,6 +8,8 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DOCKER      ?= docker
 FUZZTIME    ?= 20s
 BENCH       ?= .
+DEPLOYS     ?= 100
+CRASHES     ?= 50
 
 # Debian keeps haproxy in /usr/sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -17,7 +19,7 @@ LDFLAGS  := -s -w -X berth/cmd/internal/cli.version=$(VERSION)
 PROGRAMS := $(notdir $(patsubst %/main.go,%,$(wildcard cmd/*/main.go)))
 GOFILES  := $(shell find . -name '*.go' -not -path './vendor/*' -not -path './.git/*' 2>/dev/null)
 
-.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e e2e-haproxy-3.0 compose-test bench demo image images base-images clean
+.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e e2e-haproxy-3.0 soak-deploy crash compose-test bench demo image images base-images clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +68,13 @@ e2e: ## whole programs with real HAProxy and, where an engine answers, real Dock
 		$(GO) test -tags e2e -count=1 -timeout 15m ./e2e/...; \
 	else echo "no e2e folder"; fi
 
+soak-deploy: deps ## DEPLOYS (100) rolling deployments and 10 rollbacks under load, the orchestrator killed 20 times; minutes
+	BERTH_SOAK_DEPLOYS=$(DEPLOYS) BERTH_SOAK_ROLLBACKS=10 BERTH_SOAK_KILLS=20 $(GO) test -tags e2e -count=1 -timeout 40m -v \
+		-run 'TestRollingDeploys|TestBrokenVersionIsRolledBack' ./e2e
+
+crash: ## the orchestrator killed CRASHES (50) times amid writes and deployments; minutes
+	BERTH_CRASH_ROUNDS=$(CRASHES) $(GO) test -tags e2e -count=1 -timeout 30m -v -run TestCrash ./e2e
+
 compose-test: ## docker compose with a freshly built image, as docs/compose.md says; takes minutes
 	$(GO) test -tags e2e,compose -count=1 -timeout 30m -v -run TestCompose ./e2e/...
 
@@ -78,8 +87,9 @@ e2e-haproxy-3.0: ## what has to do with HAProxy, with Debian 13's HAProxy 3.0 (k
 		$(GO) test -tags e2e -count=1 -timeout 15m -run '$(HAPROXY_E2E)' ./e2e/...
 
 bench: ## benchmarks, and dnsd beside other name servers; BENCH selects by regular expression
-	@scripts/install-deps --try haproxy wrk
+	@scripts/install-deps --try haproxy wrk nft
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
+	$(GO) test -tags e2e -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 10m ./e2e/vip
 	@if [ '$(BENCH)' = . ]; then scripts/bench-dns; fi
 
 demo: build ## the six apps step by step on this machine, no Docker needed; ONCE=1 ends by itself

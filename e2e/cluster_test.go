@@ -42,6 +42,14 @@ const portsEach = 200
 func newCluster(t *testing.T, driver string) *cluster {
 	t.Helper()
 	need(t, "haproxy")
+	c := newOrchestrator(t, driver)
+	c.startMLB()
+	return c
+}
+
+// newOrchestrator starts an orchestrator with the given driver, nobody following it, and waits until it is ready.
+func newOrchestrator(t *testing.T, driver string) *cluster {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "berth") // short: unix socket paths are limited to 107 bytes
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +71,6 @@ func newCluster(t *testing.T, driver string) *cluster {
 	c.api = "http://127.0.0.1:" + itoa(porttest.Free(t))
 	c.startOrchestrator()
 	t.Cleanup(c.removeAll)
-	c.startMLB()
 	return c
 }
 

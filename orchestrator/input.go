@@ -32,14 +32,28 @@ func (l *loop) input(ids []string, records map[string]*store.App, now time.Time)
 	return in
 }
 
-// refresh fills in what changes of an agent.
-func (l *loop) refresh(a *reconcile.Agent) {
-	a.Kinds = map[string]string{}
-	for _, link := range l.o.links {
-		if link.agent.ID == a.ID {
-			_, a.Kinds[string(link.kind)] = link.status()
+// agentState converts an agent for reconcile.
+func (o *Orchestrator) agentState(a *Agent, used *reconcile.Usage) reconcile.Agent {
+	return reconcile.Agent{
+		ID: a.ID, Roles: a.Roles, Attributes: a.Attributes, Total: reconcile.ResourcesOf(a.CPUs, a.Mem, a.Disk),
+		Fixed: a.Ports, Dynamic: a.DynamicPorts, Used: used, Kinds: o.kinds(a.ID),
+	}
+}
+
+// kinds are the kinds of tasks that an agent can run, with why it cannot just now, or "".
+func (o *Orchestrator) kinds(agent string) map[string]string {
+	kinds := map[string]string{}
+	for _, link := range o.links {
+		if link.agent.ID == agent {
+			_, kinds[string(link.kind)] = link.status()
 		}
 	}
+	return kinds
+}
+
+// refresh fills in what changes of an agent.
+func (l *loop) refresh(a *reconcile.Agent) {
+	a.Kinds = l.o.kinds(a.ID)
 	a.Blocked = map[int]bool{}
 	for port := range l.blocked[a.ID] {
 		a.Blocked[port] = true
@@ -65,7 +79,7 @@ func (o *Orchestrator) taskState(t *store.Task) reconcile.Task {
 	r := reconcile.Task{
 		ID: t.ID, Agent: t.Agent, State: t.State, Version: t.Version, StagedAt: t.StagedAt.Time(),
 		Started: t.StartedAt.Time(), Progress: t.Progress.Time(), Healthy: healthy(t), Ready: t.Ready,
-		GoodIndex: t.GoodIndex, GoodAt: t.GoodAt.Time(),
+		GoodIndex: t.GoodIndex, GoodAt: t.GoodAt.Time(), Need: reconcile.Need(t.Def), Ports: t.Ports,
 	}
 	if o.ops.queued(t.ID) {
 		r.Progress = o.opt.Now() // it waits for its turn, which is not its fault

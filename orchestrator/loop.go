@@ -20,7 +20,7 @@ const retryWrite = time.Second
 type loop struct {
 	o       *Orchestrator
 	agents  []reconcile.Agent
-	used    map[string]*reconcile.Usage // by agent id
+	used    loadBook
 	blocked map[string]map[int]time.Time
 	wakes   wakes
 	steps   map[string]map[string]int // deployment → app → its step, from 1
@@ -47,17 +47,13 @@ func (o *Orchestrator) loop(ctx context.Context) error {
 
 func newLoop(o *Orchestrator) *loop {
 	l := &loop{
-		o: o, used: map[string]*reconcile.Usage{}, blocked: map[string]map[int]time.Time{},
+		o: o, used: newLoadBook(o.opt.Agents), blocked: map[string]map[int]time.Time{},
 		wakes: wakes{at: map[string]*wake{}}, steps: map[string]map[string]int{},
 	}
 	for i := range o.opt.Agents {
 		a := &o.opt.Agents[i]
-		l.used[a.ID] = &reconcile.Usage{}
 		l.blocked[a.ID] = map[int]time.Time{}
-		l.agents = append(l.agents, reconcile.Agent{
-			ID: a.ID, Roles: a.Roles, Attributes: a.Attributes, Total: reconcile.ResourcesOf(a.CPUs, a.Mem, a.Disk),
-			Fixed: a.Ports, Dynamic: a.DynamicPorts, Used: l.used[a.ID],
-		})
+		l.agents = append(l.agents, o.agentState(a, l.used[a.ID]))
 	}
 	return l
 }
@@ -126,7 +122,7 @@ func (l *loop) collect(now time.Time) (dirty, moving map[string]struct{}) {
 	}
 	freed := false
 	for _, c := range changes {
-		freed = l.account(c) || freed
+		freed = l.used.account(c) || freed
 		o.gates.changed(c)
 		o.watchHealth(c)
 		if relevant(c) {
@@ -153,23 +149,6 @@ func idOf(c store.Change) string {
 		return c.New.ID
 	}
 	return c.Old.ID
-}
-
-// account keeps what is used on each agent. It reports whether something was given back.
-func (l *loop) account(c store.Change) (freed bool) {
-	had, has := living(c.Old), living(c.New)
-	for id, t := range had {
-		if u := l.used[t.Agent]; u != nil && has[id] == nil {
-			u.Remove(reconcile.Need(t.Def), t.Ports)
-			freed = true
-		}
-	}
-	for id, t := range has {
-		if u := l.used[t.Agent]; u != nil && had[id] == nil {
-			u.Add(t.AppID, reconcile.Need(t.Def), t.Ports)
-		}
-	}
-	return freed
 }
 
 func living(a *store.App) map[string]*store.Task {

@@ -33,6 +33,7 @@ type Orchestrator struct {
 	ops       *operations
 	gates     *gates
 	book      portBook
+	load      loadBook // as of the last commit; like book it is used by whoever commits
 	wake      chan struct{}
 
 	mu      sync.Mutex
@@ -55,10 +56,10 @@ func New(opt Options) (*Orchestrator, error) {
 	o := &Orchestrator{
 		opt: opt, wake: make(chan struct{}, 1), book: portBook{},
 		dirty: map[string]struct{}{}, moving: map[string]struct{}{}, waiting: map[string]*waitInfo{},
-		acks: map[string]struct{}{}, gates: newGates(),
+		acks: map[string]struct{}{}, gates: newGates(), load: newLoadBook(opt.Agents),
 	}
 	o.st, err = store.Open(filepath.Join(opt.DataDir, StateFile), store.Options{
-		OnCommit: o.committed, NoSync: opt.noSync, FailSave: opt.failSave,
+		Cluster: opt.Name, OnCommit: o.committed, NoSync: opt.noSync, FailSave: opt.failSave,
 	})
 	if err != nil {
 		return nil, err
@@ -74,6 +75,7 @@ func New(opt Options) (*Orchestrator, error) {
 	apps, _ := o.st.Apps()
 	for _, a := range apps {
 		o.book.add(a.Def)
+		o.load.account(store.Change{New: a})
 		o.changes = append(o.changes, store.Change{New: a})
 	}
 	for _, d := range o.st.Deployments() {
@@ -141,6 +143,7 @@ func (o *Orchestrator) committed(changes []store.Change) {
 		o.opt.atCommit()
 	}
 	for _, c := range changes {
+		o.load.account(c)
 		if c.Old != nil && c.New != nil && c.Old.Def == c.New.Def {
 			continue
 		}

@@ -50,7 +50,6 @@ func (w *write) storeApp(e *reconcile.Edit, d *store.Deployment) {
 	}
 	d.Apps = append(d.Apps, e.ID)
 	d.Before[e.ID] = e.Old
-	w.warnStandstill(e, action)
 	if e.New == nil {
 		w.deleteApp(e)
 		d.After[e.ID] = 0
@@ -59,6 +58,7 @@ func (w *write) storeApp(e *reconcile.Edit, d *store.Deployment) {
 	}
 	d.After[e.ID] = d.Version
 	w.putApp(e, d.Version)
+	w.forecast(e)
 	w.result.Apps = append(w.result.Apps, e.New)
 }
 
@@ -171,24 +171,19 @@ func (w *write) emitGroup(version api.Timestamp) {
 	w.tx.Emit(event(api.EventGroupChangeSuccess, w.now, "", fields{"groupId": group, "version": version}))
 }
 
-// warnStandstill says beforehand that a restart could never finish.
-func (w *write) warnStandstill(e *reconcile.Edit, action string) {
+// forecast warns beforehand of a change that could not be finished as things are: too little is free, or what is there
+// may not make room.
+func (w *write) forecast(e *reconcile.Edit) {
 	a := w.tx.App(e.ID)
-	if action != api.ActionRestart || a == nil {
+	if e.New == nil || e.New.Instances == 0 || a == nil {
 		return
 	}
-	agents := make([]reconcile.Agent, len(w.o.opt.Agents))
-	for i := range agents {
-		at := &w.o.opt.Agents[i]
-		used := &reconcile.Usage{}
-		for _, t := range a.Tasks {
-			if t.Agent == at.ID {
-				used.Add(a.ID, reconcile.Resources{}, t.Ports)
-			}
-		}
-		agents[i] = reconcile.Agent{ID: at.ID, Fixed: at.Ports, Dynamic: at.DynamicPorts, Used: used}
+	in := &reconcile.Input{Now: w.now, Seed: w.o.opt.Seed}
+	for i := range w.o.opt.Agents {
+		agent := &w.o.opt.Agents[i]
+		in.Agents = append(in.Agents, w.o.agentState(agent, w.o.load[agent.ID]))
 	}
-	if text := reconcile.Standstill(e.New, agents, len(a.Tasks)); text != "" {
+	if text := reconcile.Forecast(in, w.o.appState(a)); text != "" {
 		w.warn("%s: %s", e.ID, text)
 	}
 }

@@ -91,18 +91,12 @@ func (c *cluster) usage(agent string) *Usage {
 	for _, a := range c.apps {
 		for _, t := range a.Tasks {
 			if t.Agent == agent {
-				u.Add(a.ID, taskNeed[t.ID], taskPorts[t.ID])
+				u.Add(a.ID, t.Need, t.Ports)
 			}
 		}
 	}
 	return u
 }
-
-// What a task took at its launch; the model keeps it beside Task, as Compute does not need it.
-var (
-	taskNeed  = map[string]Resources{}
-	taskPorts = map[string][]int{}
-)
 
 // apply makes a plan real.
 func (c *cluster) apply(p *Plan) {
@@ -119,9 +113,8 @@ func (c *cluster) apply(p *Plan) {
 		c.ids++
 		t := Task{
 			ID: fmt.Sprintf("t%04d", c.ids), Agent: s.Agent, State: api.TaskStaging, Version: a.Def.Version,
-			StagedAt: c.now, Ready: true,
+			StagedAt: c.now, Ready: len(a.Def.ReadinessChecks) == 0, Need: Need(a.Def), Ports: s.Ports,
 		}
-		taskNeed[t.ID], taskPorts[t.ID] = Need(a.Def), s.Ports
 		a.Tasks = append(a.Tasks, t)
 	}
 }
@@ -133,8 +126,19 @@ func (c *cluster) task(app, id string) *Task {
 
 // run makes a task healthy.
 func (c *cluster) run(t *Task) {
+	t.State, t.Started, t.Healthy = api.TaskRunning, c.now, true
+	c.judge(t)
+}
+
+// judge keeps since when a task is good.
+func (c *cluster) judge(t *Task) {
 	c.index++
-	t.State, t.Started, t.Healthy, t.GoodIndex, t.GoodAt = api.TaskRunning, c.now, true, c.index, c.now
+	switch {
+	case !t.Healthy || !t.Ready || t.State != api.TaskRunning:
+		t.GoodIndex = 0
+	case t.GoodIndex == 0:
+		t.GoodIndex, t.GoodAt = c.index, c.now
+	}
 }
 
 func (c *cluster) remove(app, id string) {
@@ -155,6 +159,9 @@ func (c *cluster) settle(rounds int) *Plan {
 					c.remove(id, t.ID)
 				case t.State == api.TaskStaging:
 					c.run(c.task(id, t.ID))
+				case t.State == api.TaskRunning && !t.Ready:
+					c.task(id, t.ID).Ready = true
+					c.judge(c.task(id, t.ID))
 				}
 			}
 		}
@@ -174,6 +181,9 @@ func genApp(t *rapid.T, id string) *api.App {
 		MinimumHealthCapacity: shares.Draw(t, "minimum"), MaximumOverCapacity: shares.Draw(t, "over"),
 	}
 	a.KillSelection = rapid.SampledFrom([]string{api.YoungestFirst, api.OldestFirst}).Draw(t, "selection")
+	if rapid.Bool().Draw(t, "readiness") {
+		a.ReadinessChecks = []api.ReadinessCheck{{}}
+	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "ports") {
 		port := 0
 		if a.RequirePorts = rapid.IntRange(0, 4).Draw(t, "fixed") == 0; a.RequirePorts {

@@ -129,23 +129,40 @@ func (s *situation) expire() {
 // Bounds are how many tasks of an app must stay healthy and how many may live at one time while it changes.
 type Bounds struct{ Target, Low, High int }
 
-// BoundsOf computes the bounds of marathon-api.md section 10.2. Where they leave no room at all, the upper one is raised
-// by one.
+// BoundsOf computes the bounds of marathon-api.md section 10.2.
 func BoundsOf(def *api.App) Bounds {
 	if def == nil || def.Instances <= 0 {
 		return Bounds{}
 	}
 	n := float64(def.Instances)
-	b := Bounds{
+	return Bounds{
 		Target: def.Instances,
 		Low:    int(math.Ceil(n*def.UpgradeStrategy.MinimumHealthCapacity - 1e-9)),
 		High:   int(math.Floor(n*(1+def.UpgradeStrategy.MaximumOverCapacity) + 1e-9)),
 	}
-	if b.Low == b.High {
-		b.High++
-	}
-	return b
 }
+
+// high is how many tasks may live now. Where the bounds leave no room at all, it is one more: outside an update, so that a
+// task that is to go does not hold up the one in its place; and within one when that many live and nothing is under way
+// that could make room.
+func (s *situation) high() int {
+	b := BoundsOf(s.app.Def)
+	if b.Low < b.High {
+		return b.High
+	}
+	if len(s.old) == 0 || len(s.now)+len(s.old) >= b.High && !s.moving() {
+		return b.High + 1
+	}
+	return b.High
+}
+
+// moving reports whether an update may go on without a further start: a task is about to be gone, or to become good.
+func (s *situation) moving() bool {
+	return s.dying > 0 || slices.ContainsFunc(s.now, func(t *Task) bool { return !s.good(t) })
+}
+
+// good tasks carry traffic.
+func (s *situation) good(t *Task) bool { return t.Healthy && t.Ready && s.routed(t) }
 
 // shrink kills what is too much of the wanted configuration.
 func (s *situation) shrink() {
@@ -171,7 +188,7 @@ func (s *situation) replace() {
 	good := 0 // new ones that carry traffic
 	if len(s.old) > 0 {
 		for _, t := range s.now {
-			if t.Healthy && t.Ready && s.routed(t) {
+			if s.good(t) {
 				good++
 			}
 		}
@@ -251,7 +268,7 @@ func rank(t *Task) int {
 func (s *situation) grow() {
 	b := BoundsOf(s.app.Def)
 	missing := b.Target - len(s.now)
-	room := b.High - len(s.now) - len(s.old) - s.dying
+	room := s.high() - len(s.now) - len(s.old) - s.dying
 	want := min(missing, room)
 	if want <= 0 {
 		return

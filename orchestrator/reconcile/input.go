@@ -43,6 +43,9 @@ type Task struct {
 	Started  time.Time
 	Progress time.Time // last sign of life while staging
 
+	Need  Resources // what it takes of its agent, with Ports
+	Ports []int
+
 	Healthy   bool // running, and alive by all its checks
 	Ready     bool // passed its readiness check, or has none to pass
 	GoodIndex uint64

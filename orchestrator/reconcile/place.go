@@ -241,7 +241,8 @@ func rejects(refused []refusal) []api.RejectReason {
 // standstill recognises an update that can never finish: old tasks hold what a new one needs, and may not go before it
 // is there (marathon-api.md section 5.3).
 func (s *situation) standstill(refused []refusal) string {
-	if len(s.old) == 0 {
+	started := func(st Start) bool { return st.App == s.app.ID }
+	if len(s.old) == 0 || s.moving() || slices.ContainsFunc(s.c.plan.Starts, started) {
 		return ""
 	}
 	for _, r := range refused {
@@ -256,29 +257,4 @@ func standstillText(def *api.App, old int) string {
 	return fmt.Sprintf("the update cannot go on: %d task(s) of the old version keep what the new one needs, and "+
 		"upgradeStrategy.minimumHealthCapacity %s does not let them stop first; 0 would, at the price of an interruption",
 		old, strconv.FormatFloat(def.UpgradeStrategy.MinimumHealthCapacity, 'f', -1, 64))
-}
-
-// Standstill says, before an update of a running app is made, that it could never finish because its fixed host ports
-// are held by its own tasks; "" if it can. tasks is how many run now.
-func Standstill(def *api.App, agents []Agent, tasks int) string {
-	b := BoundsOf(def)
-	if tasks == 0 || tasks > b.Low {
-		return ""
-	}
-	var fixed []int
-	for _, p := range HostPorts(def) {
-		if p.Port != 0 {
-			fixed = append(fixed, p.Port)
-		}
-	}
-	if len(fixed) == 0 {
-		return ""
-	}
-	for i := range agents {
-		choice := portChoice{agent: &agents[i], taken: &Usage{}}
-		if !slices.ContainsFunc(fixed, func(p int) bool { return choice.refusal(p) != "" }) {
-			return ""
-		}
-	}
-	return standstillText(def, tasks)
 }

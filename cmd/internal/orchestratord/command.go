@@ -41,10 +41,11 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return Run(cmd.Context(), c, Options{Log: log})
+			return Run(cmd.Context(), c, Options{Log: log, Stderr: cmd.ErrOrStderr(), AwaitRepair: true})
 		},
 	}
 	AddFlags(cmd.Flags(), &c)
+	cmd.AddCommand(restoreCommand())
 	cmd.Flags().StringVar(&file, "config", "", "JSON `file` with flag names as keys; the environment and flags win")
 	return cmd
 }
