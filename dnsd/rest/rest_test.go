@@ -49,8 +49,12 @@ func (f *fake) set(apps ...*api.AppInfo) {
 	f.changed = make(chan struct{})
 }
 
-func (f *fake) Zone() *zone.Zone         { f.mu.Lock(); defer f.mu.Unlock(); return f.z }
-func (f *fake) Apps() []*api.AppInfo     { f.mu.Lock(); defer f.mu.Unlock(); return f.apps }
+func (f *fake) Zone() *zone.Zone { f.mu.Lock(); defer f.mu.Unlock(); return f.z }
+func (f *fake) Frameworks(main string) []dnsd.FrameworkApps {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return []dnsd.FrameworkApps{{Name: main, Apps: f.apps}}
+}
 func (f *fake) Problems() []zone.Problem { f.mu.Lock(); defer f.mu.Unlock(); return f.b.Problems() }
 func (f *fake) Status() dnsd.Status {
 	z := f.Zone()

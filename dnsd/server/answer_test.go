@@ -10,6 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+
+	"berth/dnsd/zone"
+	"berth/orchestrator/api"
 )
 
 // flat is what a reply says, without order.
@@ -181,6 +184,28 @@ func TestNotLoadedIsServerFailureAndStaleIsSaid(t *testing.T) {
 	s.Set(z, false)
 	if m := ask(t, addr, "udp", "leader.mesos", dns.TypeA, withEDNS(1232)); len(extendedErrors(m)) != 0 || len(m.Answer) != 1 {
 		t.Errorf("fresh again: %v", m)
+	}
+}
+
+// While apps of one framework are unknown, nothing is said not to exist.
+func TestPendingIsServerFailure(t *testing.T) {
+	o := zone.DefaultOptions()
+	o.Frameworks = []string{"other"}
+	o, err := o.Validate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, testConfig(), nil)
+	s.Set(zone.NewBuilder(o).Update([]*api.AppInfo{hostApp("/web", 1, 1)}, 1), false)
+	addr := serve(t, s)
+	if m := ask(t, addr, "udp", "web.marathon.mesos", dns.TypeA); len(m.Answer) != 1 {
+		t.Errorf("what is known: %v", m)
+	}
+	for _, typ := range []uint16{dns.TypeA, dns.TypeTXT} {
+		m := ask(t, addr, "udp", "web.other.mesos", typ, withEDNS(1232))
+		if codes := extendedErrors(m); m.Rcode != dns.RcodeServerFailure || m.Authoritative || len(codes) != 1 || codes[0].InfoCode != edeNotReady {
+			t.Errorf("what is not: %v", m)
+		}
 	}
 }
 

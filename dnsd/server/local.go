@@ -30,7 +30,7 @@ func (q *query) local() (m *dns.Msg, outside string) {
 			m.Authoritative = true
 		}
 		switch {
-		case !q.view.loaded:
+		case !q.view.loaded || res.Answer == zone.Pending:
 			m.Authoritative, m.Rcode = false, dns.RcodeServerFailure
 			why := "no apps have been read yet"
 			if q.view.expired {

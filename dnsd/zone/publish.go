@@ -9,6 +9,9 @@ import (
 // publish makes the touched names anew in a copy of the zone.
 func (b *Builder) publish(now uint32) {
 	next := &change{zone: *b.zone, room: len(b.touched) / shards}
+	if p := b.pending(); p != next.zone.pending {
+		next.zone.pending, next.changed = p, true
+	}
 	for _, t := range b.touched {
 		old := next.get(t.name)
 		fresh := b.node(t)
@@ -47,8 +50,12 @@ func (b *Builder) noteFallback(name string, n *Node) {
 		return
 	}
 	for _, id := range n.Apps {
-		names, _ := appNames(id, b.o.Rules)
-		if len(names) > 0 && names[0]+"."+b.o.Framework+"."+b.o.Domain == name {
+		of, own, other := strings.Cut(id, ":")
+		if !other {
+			of, own = b.o.Framework, id
+		}
+		names, _ := appNames(own, b.o.Rules)
+		if len(names) > 0 && names[0]+"."+of+"."+b.o.Domain == name {
 			b.fallback[name] = true
 		}
 	}

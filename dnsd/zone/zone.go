@@ -18,6 +18,8 @@ type Zone struct {
 	apexes []Apex // longest name first
 	shard  [shards]map[string]*Node
 	count  Count
+	// pending says that apps of some framework are not known yet, so that nothing is known not to exist.
+	pending bool
 }
 
 // Count says how large a zone is.
@@ -70,6 +72,7 @@ const (
 	Alias                  // Set has the CNAME record that the name has instead
 	NoData                 // the name exists, but has no record of the type
 	NXDomain               // the name does not exist, nor any name below it
+	Pending                // whether the name exists is not known yet
 )
 
 // Result is what Lookup found.
@@ -103,6 +106,9 @@ func (z *Zone) LookupBytes(name []byte, typ uint16) Result {
 		return Result{}
 	case len(a.Name) == len(name):
 		return Result{NoData, nil, nil, a}
+	}
+	if z.pending {
+		return Result{Pending, nil, nil, a}
 	}
 	return Result{NXDomain, nil, nil, a}
 }

@@ -35,6 +35,13 @@ func (c *Config) zoneOptions() (zone.Options, error) {
 	if c.RFC952 {
 		o.Rules = zone.RFC952
 	}
+	for _, a := range c.Also {
+		name, urls, ok := strings.Cut(a, "=")
+		if !ok || name == "" || len(cli.SplitList([]string{urls})) == 0 {
+			return o, cli.Usagef("--also %q: expected name=URL,URL", a)
+		}
+		o.Frameworks = append(o.Frameworks, name)
+	}
 	for _, s := range cli.SplitList(c.IPSources) {
 		o.Sources = append(o.Sources, zone.Source(s))
 	}

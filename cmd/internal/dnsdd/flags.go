@@ -22,6 +22,8 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 func sourceFlags(f *pflag.FlagSet, c *Config) {
 	f.StringSliceVarP(&c.Marathon, "marathon", "m", c.Marathon, "`URL` of the orchestrator or Marathon; several are members of\n"+
 		"one cluster")
+	f.StringArrayVar(&c.Also, "also", c.Also, "`name=URL,URL` of another orchestrator or Marathon, whose apps are served as\n"+
+		"APP.name.DOMAIN; its credentials are in the URL; repeatable")
 	f.StringVar(&c.Credentials, "auth-credentials", c.Credentials, "`user:password`; others on this machine can read flags, so\n"+
 		"prefer the environment or the file")
 	f.StringVar(&c.CredentialsFile, "marathon-auth-credential-file", c.CredentialsFile, "`file` whose first line is user:password")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -39,11 +40,15 @@ func (c *Config) account() (*account, error) {
 }
 
 // own gives the state directory to the user, with what an earlier run as another user left there.
-func (a *account) own(dir string) error {
+func (a *account) own(dir string, frameworks []string) error {
 	if err := os.Chown(dir, a.uid, a.gid); err != nil {
 		return err
 	}
-	for _, name := range stateFiles {
+	files := slices.Clone(stateFiles)
+	for _, f := range frameworks {
+		files = append(files, appsFileOf(f))
+	}
+	for _, name := range files {
 		if err := os.Lchown(filepath.Join(dir, name), a.uid, a.gid); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -52,12 +57,12 @@ func (a *account) own(dir string) error {
 }
 
 // become gives everything up that only the present user may; dir goes to the new one.
-func (a *account) become(dir string) error {
+func (a *account) become(dir string, frameworks []string) error {
 	if a == nil || os.Geteuid() == a.uid {
 		return nil
 	}
 	if dir != "" {
-		if err := a.own(dir); err != nil {
+		if err := a.own(dir, frameworks); err != nil {
 			return fmt.Errorf("state directory: %w", err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -52,6 +53,7 @@ type daemon struct {
 	http      net.Listener
 	names     *hosts
 	source    *client.Client
+	others    []dnsd.Framework
 	vips      dnsd.VIPOptions
 	forward   *forward.Forwarder
 	server    *server.Server
@@ -105,7 +107,7 @@ func (d *daemon) bind(ctx context.Context) error {
 			d.c.StateDir = ""
 		}
 	}
-	if err := who.become(d.c.StateDir); err != nil {
+	if err := who.become(d.c.StateDir, d.zone.Frameworks); err != nil {
 		return err
 	}
 	d.bound()
@@ -152,6 +154,9 @@ func (d *daemon) wire() (err error) {
 	if d.source, err = client.New(co); err != nil {
 		return cli.UsageError{Err: err}
 	}
+	if err := d.wireOthers(co); err != nil {
+		return err
+	}
 	d.names = newHosts()
 	d.zone.Resolve = d.names.lookup
 	b := zone.NewBuilder(d.zone)
@@ -174,9 +179,26 @@ func (d *daemon) wire() (err error) {
 		return err
 	}
 	d.loop = dnsd.New(dnsd.Options{
-		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), InfraFile: d.c.state(fileInfra),
+		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), Frameworks: d.others, InfraFile: d.c.state(fileInfra),
 		StaleAfter: d.c.StaleAfter, ExpireAfter: d.c.ExpireAfter, Log: d.log,
 	})
+	return nil
+}
+
+// wireOthers makes the clients of other frameworks, like the main one's but for URLs, credentials and file.
+func (d *daemon) wireOthers(o client.Options) error {
+	for i, a := range d.c.Also {
+		_, urls, _ := strings.Cut(a, "=")
+		o := o
+		o.URLs, o.User, o.Password, o.ServiceAccount = cli.SplitList([]string{urls}), "", "", nil
+		o.TokenFile, o.CertFile, o.KeyFile = "", "", "" // the main one's are nobody else's business
+		o.CacheFile = d.c.state(appsFileOf(d.zone.Frameworks[i]))
+		c, err := client.New(o)
+		if err != nil {
+			return cli.Usagef("--also %s: %v", d.zone.Frameworks[i], err)
+		}
+		d.others = append(d.others, dnsd.Framework{Name: d.zone.Frameworks[i], Source: c})
+	}
 	return nil
 }
 
@@ -208,6 +230,9 @@ const (
 	fileInfra = "infra.json"
 	fileVIPs  = "vips.json"
 )
+
+// appsFileOf is where the apps of another framework are kept.
+func appsFileOf(framework string) string { return "apps-" + framework + ".json" }
 
 // state is the path of a file that is kept, "" if none are.
 func (c *Config) state(name string) string {
@@ -288,6 +313,9 @@ func (d *daemon) close() {
 	}
 	if d.source != nil {
 		d.source.Close()
+	}
+	for _, f := range d.others {
+		f.Source.(*client.Client).Close()
 	}
 	if d.names != nil {
 		d.names.close()
