@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,23 @@ func TestLeftoversGoAfterAMoment(t *testing.T) {
 	eventually(t, "leftovers gone", func() bool {
 		have := r.kernel.table()
 		return len(have.Services[0].Spare) == 0 && len(have.Hairpin) == 1 && len(have.Services[0].Slots) == 1
+	})
+}
+
+// A route that has to stay, because connections are open, goes when they have ended, without another change.
+func TestARouteInUseGoesLater(t *testing.T) {
+	r := newRig(t, &kernel{}, nil)
+	r.source.SetApps(app("/web", "1.1.1.1:80", "10.0.0.1 10.9.0.1"), app("/other", "2.2.2.2:80"))
+	r.acknowledged(t)
+	r.host.mu.Lock()
+	r.host.busy = 3
+	r.host.mu.Unlock()
+	r.source.RemoveApp("/web")
+	r.acknowledged(t)
+	eventually(t, "the route gone", func() bool {
+		r.host.mu.Lock()
+		defer r.host.mu.Unlock()
+		return r.host.busy == 0 && !slices.Contains(r.host.routes, netip.MustParsePrefix("1.1.1.1/32"))
 	})
 }
 
