@@ -43,7 +43,7 @@ func TestTwoFrameworks(t *testing.T) {
 	})
 	runUntilEnd(t, d)
 	wait(t, "apps of both", func() bool { return has(s, "web.marathon.mesos") && has(s, "web.staging.mesos") })
-	if a := d.Zone().Lookup("web.staging.mesos", zone.TypeA).Set.Records; len(a) != 1 || a[0].Addr.String() != "10.0.0.2" {
+	if a := d.Zone().Lookup("web.staging.mesos", zone.TypeA).Set.Records(); len(a) != 1 || a[0].Addr.String() != "10.0.0.2" {
 		t.Errorf("%v", a)
 	}
 	gone := app("/web", "10.0.0.2").Tasks[0]

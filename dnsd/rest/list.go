@@ -86,8 +86,8 @@ func (h *handler) axfr(w http.ResponseWriter, _ *http.Request, z *zone.Zone) {
 			if !ok {
 				continue
 			}
-			for j := range set.Records {
-				list[n.Name+"."] = append(list[n.Name+"."], row("", set.Type, &set.Records[j]).Host)
+			for _, r := range set.Records() {
+				list[n.Name+"."] = append(list[n.Name+"."], row("", set.Type, &r).Host)
 			}
 		}
 	}
@@ -105,8 +105,8 @@ func (h *handler) records(w http.ResponseWriter, _ *http.Request, z *zone.Zone) 
 	for n := range z.Nodes {
 		for i := range n.Sets {
 			set := &n.Sets[i]
-			for j := range set.Records {
-				text, err := json.Marshal(row(n.Name, set.Type, &set.Records[j]))
+			for _, r := range set.Records() {
+				text, err := json.Marshal(row(n.Name, set.Type, &r))
 				if err != nil {
 					return
 				}

@@ -132,7 +132,7 @@ func TestAPI(t *testing.T) {
 		t.Errorf("ready before the first load: %d", code)
 	}
 	f.set(app("/web", "10.0.0.1"))
-	target := "web-" + strings.Split(strings.TrimPrefix(f.Zone().Lookup("_web._tcp.marathon.mesos", zone.TypeSRV).Set.Records[0].Target, "web-"), ".")[0]
+	target := "web-" + strings.Split(strings.TrimPrefix(f.Zone().Lookup("_web._tcp.marathon.mesos", zone.TypeSRV).Set.First().Target, "web-"), ".")[0]
 	for _, tt := range []struct {
 		path, want string
 		code       int

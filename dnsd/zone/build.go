@@ -30,6 +30,7 @@ type Builder struct {
 
 	fresh   []*contribution // those with groups made during this update
 	touched []touch
+	records []Record // room for those of a set in the making
 	w       *writer
 }
 

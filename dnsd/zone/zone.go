@@ -44,12 +44,13 @@ type Node struct {
 	one [1]RRset // room for Sets, as most names have one
 }
 
-// RRset holds the records of one type, sorted, without repeats.
+// RRset holds the records of one type, sorted, without repeats. They are kept as they are sent, and in no other form: of
+// hundreds of thousands of names, that is most of the memory.
 type RRset struct {
-	Type    uint16
-	TTL     uint32 // seconds
-	Records []Record
-	wire    []byte
+	Type uint16
+	TTL  uint32 // seconds
+	n    uint32 // records
+	wire []byte
 }
 
 // Set returns the records of a type, nil if there are none.
@@ -90,7 +91,7 @@ func (z *Zone) Lookup(name string, typ uint16) Result { return z.LookupBytes([]b
 
 // LookupBytes is Lookup for a name in a buffer; it does not allocate.
 func (z *Zone) LookupBytes(name []byte, typ uint16) Result {
-	n := z.shard[maphash.Bytes(seed, name)%shards][string(name)]
+	n := z.NodeBytes(name)
 	if n != nil {
 		if set := n.Set(typ); set != nil {
 			return Result{Success, set, n, z.ApexOf(name)}
@@ -111,6 +112,11 @@ func (z *Zone) LookupBytes(name []byte, typ uint16) Result {
 		return Result{Pending, nil, nil, a}
 	}
 	return Result{NXDomain, nil, nil, a}
+}
+
+// NodeBytes is Node for a name in a buffer; it does not allocate.
+func (z *Zone) NodeBytes(name []byte) *Node {
+	return z.shard[maphash.Bytes(seed, name)%shards][string(name)]
 }
 
 // Node returns the name's node, nil if there is no such name. Unlike Lookup it does not say whose the name is.
