@@ -45,7 +45,9 @@ func nameServer(t *testing.T, w *world, vip, state string) string {
 	done := make(chan struct{}, 3)
 	for _, run := range []func(){
 		func() { _ = s.Run(ctx, l) }, func() { _ = d.Run(ctx) },
-		func() { d.FollowVIPs(ctx, dnsd.VIPOptions{URL: vip, File: filepath.Join(state, "vips.json"), Boot: "this"}) },
+		func() {
+			d.FollowVIPs(ctx, dnsd.VIPOptions{URL: vip, File: filepath.Join(state, "vips.json"), Boot: "this"})
+		},
 	} {
 		go func() {
 			run()
