@@ -110,8 +110,16 @@ func (l *LB) apply(b *ruleset.Batch, want *ruleset.Ruleset) error {
 	if b.Empty() {
 		return nil
 	}
+	if l.have != nil && len(l.have.Services) <= tallyFirst {
+		if _, err := l.recount(time.Now()); err != nil {
+			l.log.Debug("counters not read before a change", "err", err)
+		}
+	}
 	start := time.Now()
-	if err := l.opt.Kernel.Apply(b); err != nil {
+	over := l.tally.changing()
+	err := l.opt.Kernel.Apply(b)
+	over(b)
+	if err != nil {
 		if !errors.Is(err, nft.ErrUncertain) {
 			return err
 		}

@@ -49,7 +49,7 @@ func (k *kernel) Apply(b *ruleset.Batch) error {
 }
 
 func (k *kernel) Counters() (nft.Counters, error) {
-	return nft.Counters{Services: map[ruleset.Key]uint64{}, Backends: map[nft.Backend]uint64{}}, nil
+	return nft.Counters{Services: map[ruleset.Key]uint64{}, Slots: map[ruleset.Slot]uint64{}}, nil
 }
 
 func (k *kernel) table() *ruleset.Ruleset {
