@@ -160,10 +160,16 @@ func zoneFile(t *testing.T, apps []*api.AppInfo) string {
 
 func startKnot(t *testing.T, program string, port int, zone string) {
 	t.Helper()
+	knotWith(t, program, port, fmt.Sprintf("zone:\n  - domain: mesos.\n    file: %q\n    zonefile-sync: -1\n    zonefile-load: whole\n"+
+		"    journal-content: none\n", zone))
+}
+
+// knotWith runs knot with sections about zones.
+func knotWith(t *testing.T, program string, port int, zones string) {
+	t.Helper()
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "knot.conf")
-	text := fmt.Sprintf("server:\n    rundir: %[1]q\n    listen: 127.0.0.1@%[2]d\ndatabase:\n    storage: %[1]q\nzone:\n  - domain: mesos.\n"+
-		"    file: %[3]q\n    zonefile-sync: -1\n    zonefile-load: whole\n    journal-content: none\n", dir, port, zone)
+	text := fmt.Sprintf("server:\n    rundir: %[1]q\n    listen: 127.0.0.1@%[2]d\ndatabase:\n    storage: %[1]q\n%[3]s", dir, port, zones)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -219,6 +225,32 @@ func dnsQuestions(t *testing.T, file string) []dns.Question {
 		}
 	}
 	return out
+}
+
+// Knot as a secondary: it takes the zone by transfer and, as it is told of changes, has them at once; its own refresh would take
+// a minute.
+func TestDNSHasASecondary(t *testing.T) {
+	knot := knotd(t)
+	src := clienttest.NewServer(t)
+	src.SetApps(dnsApps(30)...)
+	ours, theirs := porttest.Free(t), porttest.Free(t)
+	knotWith(t, knot, theirs, fmt.Sprintf("remote:\n  - id: dnsd\n    address: 127.0.0.1@%d\nacl:\n  - id: notices\n    address: 127.0.0.1\n"+
+		"    action: notify\nzone:\n  - domain: mesos.\n    master: dnsd\n    acl: notices\n    zonefile-sync: -1\n    zonefile-load: none\n"+
+		"    journal-content: none\n", ours))
+	dnsd(t, ours, t.TempDir(), "--marathon", src.URL(), "--notify", fmt.Sprintf("127.0.0.1:%d", theirs))
+	dnsAwait(t, theirs, "web.marathon.mesos.")
+	late := dnsApps(0)[0]
+	for i := range 2 {
+		a := *late
+		a.ID = fmt.Sprint("/late-", i)
+		src.SetApp(&a)
+		dnsAwait(t, theirs, fmt.Sprintf("late-%d.marathon.mesos.", i))
+	}
+	src.RemoveApp("/late-0")
+	retry(t, "the secondary has lost a name", func() (string, bool) {
+		in, err := dnsAsk(theirs, "udp", "late-0.marathon.mesos.", dns.TypeA)
+		return fmt.Sprint(in, err), err == nil && in.Rcode == dns.RcodeNameError
+	})
 }
 
 // After kill -9 and with its source away, dnsd answers what it knew.

@@ -394,3 +394,40 @@ func TestAnswersAreCountedByTheTimeTheyTook(t *testing.T) {
 		}
 	}
 }
+
+func TestSecondariesAreTold(t *testing.T) {
+	apex := &testZone(t).Apexes()[0]
+	code := dns.RcodeSuccess
+	got := make(chan *dns.Msg, 10)
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secondary := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		got <- m
+		_ = w.WriteMsg(new(dns.Msg).SetRcode(m, code))
+	}), MsgAcceptFunc: func(dns.Header) dns.MsgAcceptAction { return dns.MsgAccept }}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = secondary.ActivateAndServe()
+	}()
+	to := pc.LocalAddr().(*net.UDPAddr).AddrPort()
+	if err := Notify(t.Context(), to, apex); err != nil {
+		t.Error(err)
+	}
+	m := <-got
+	soa, ok := m.Answer[0].(*dns.SOA)
+	if m.Opcode != dns.OpcodeNotify || m.Question[0].Name != apex.Name+"." || !ok || soa.Serial != apex.Serial {
+		t.Errorf("%v", m)
+	}
+	code = dns.RcodeNotAuth
+	if err := Notify(t.Context(), to, apex); err == nil || !strings.Contains(err.Error(), "NOTAUTH") {
+		t.Errorf("refused: %v", err)
+	}
+	_ = pc.Close()
+	<-done
+	if err := Notify(t.Context(), to, apex); err == nil {
+		t.Error("nobody there, and no error")
+	}
+}

@@ -62,6 +62,7 @@ type Config struct {
 	AllowQuery     []string
 	AllowRecursion []string
 	AllowTransfer  []string
+	Notify         []string // IP or IP:port of secondaries
 	MaxTCP         int
 
 	// Others' names.

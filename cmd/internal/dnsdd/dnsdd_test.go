@@ -220,6 +220,7 @@ func TestUsage(t *testing.T) {
 		{"expired before it is stale", []string{"--listen", "127.0.0.1:0", "--http", "", "--expire-after", "10s", "--state-dir", ""}, "--expire-after"},
 		{"another cluster without URL", []string{"--listen", "127.0.0.1:0", "--http", "", "--also", "x", "--state-dir", ""}, "--also"},
 		{"another cluster of the same name", []string{"--listen", "127.0.0.1:0", "--http", "", "--also", "marathon=http://h", "--state-dir", ""}, "two frameworks"},
+		{"a secondary by name", []string{"--listen", "127.0.0.1:0", "--http", "", "--notify", "ns2", "--state-dir", ""}, "--notify"},
 		{"a vip that is no URL", []string{"--listen", "127.0.0.1:0", "--http", "", "--vip", "127.0.0.1:8124", "--state-dir", ""}, "--vip"},
 		{"no address at all", []string{"--listen", "", "--http", ""}, "at least one"},
 	} {

@@ -97,6 +97,7 @@ func answerFlags(f *pflag.FlagSet, c *Config) {
 		"10.0.0.0/8; private, loopback, all and none are names for some")
 	f.StringSliceVar(&c.AllowRecursion, "allow-recursion", c.AllowRecursion, "`networks` that may ask for names that are not ours")
 	f.StringSliceVar(&c.AllowTransfer, "allow-transfer", c.AllowTransfer, "`networks` that may transfer zones")
+	f.StringSliceVar(&c.Notify, "notify", c.Notify, "`IP` or IP:port of secondaries that are told of changes of the main zone")
 	f.IntVar(&c.MaxTCP, "max-tcp", c.MaxTCP, "TCP `connections` at a time")
 }
 

@@ -58,6 +58,8 @@ type daemon struct {
 	forward   *forward.Forwarder
 	server    *server.Server
 	loop      *dnsd.Daemon
+
+	secondaries []netip.AddrPort
 }
 
 // Run checks c, binds all addresses, and answers until ctx ends. A clean stop returns nil. It does not need its source: until
@@ -218,6 +220,9 @@ func (d *daemon) wireServer(empty *zone.Zone) error {
 	if err != nil {
 		return err
 	}
+	if d.secondaries, err = d.c.secondaries(); err != nil {
+		return err
+	}
 	d.server, err = server.New(sc, empty, d.forward, d.log)
 	return err
 }
@@ -258,6 +263,9 @@ func (d *daemon) run(ctx context.Context) error {
 	group.Go(func() { _ = d.loop.Run(inside) })
 	group.Go(func() { d.followFiles(inside) })
 	group.Go(func() { d.names.run(inside, d.loop.Rehost) })
+	if len(d.secondaries) > 0 {
+		group.Go(func() { d.notify(inside) })
+	}
 	if d.c.VIP != "" {
 		group.Go(func() { d.loop.FollowVIPs(inside, d.vips) })
 	}
