@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -397,7 +398,7 @@ func TestAnswersAreCountedByTheTimeTheyTook(t *testing.T) {
 
 func TestSecondariesAreTold(t *testing.T) {
 	apex := &testZone(t).Apexes()[0]
-	code := dns.RcodeSuccess
+	var code atomic.Int32 // success
 	got := make(chan *dns.Msg, 10)
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -405,7 +406,7 @@ func TestSecondariesAreTold(t *testing.T) {
 	}
 	secondary := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
 		got <- m
-		_ = w.WriteMsg(new(dns.Msg).SetRcode(m, code))
+		_ = w.WriteMsg(new(dns.Msg).SetRcode(m, int(code.Load())))
 	}), MsgAcceptFunc: func(dns.Header) dns.MsgAcceptAction { return dns.MsgAccept }}
 	done := make(chan struct{})
 	go func() {
@@ -421,7 +422,7 @@ func TestSecondariesAreTold(t *testing.T) {
 	if m.Opcode != dns.OpcodeNotify || m.Question[0].Name != apex.Name+"." || !ok || soa.Serial != apex.Serial {
 		t.Errorf("%v", m)
 	}
-	code = dns.RcodeNotAuth
+	code.Store(dns.RcodeNotAuth)
 	if err := Notify(t.Context(), to, apex); err == nil || !strings.Contains(err.Error(), "NOTAUTH") {
 		t.Errorf("refused: %v", err)
 	}
