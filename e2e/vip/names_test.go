@@ -103,7 +103,7 @@ func TestNameOfAVIP(t *testing.T) {
 		t.Errorf("vip says %s, dnsd %s", a, got[0])
 	}
 	w.source.RemoveApp("/test4")
-	d.settled(t, w)
+	d.settled(t)
 	resolved(t, addr, name, false)
 	w.set(t, d, app("/test4", "tcp", []string{"/test4:80"}, "c1"))
 	if again := resolved(t, addr, name, true); again[0] != got[0] {
