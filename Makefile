@@ -87,8 +87,9 @@ e2e-haproxy-3.0: ## what has to do with HAProxy, with Debian 13's HAProxy 3.0 (k
 		$(GO) test -tags e2e -count=1 -timeout 15m -run '$(HAPROXY_E2E)' ./e2e/...
 
 bench: ## benchmarks, and dnsd beside other name servers; BENCH selects by regular expression
-	@scripts/install-deps --try haproxy wrk
+	@scripts/install-deps --try haproxy wrk nft
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 30m ./...
+	$(GO) test -tags e2e -run '^$$' -bench '$(BENCH)' -benchtime 1x -timeout 10m ./e2e/vip
 	@if [ '$(BENCH)' = . ]; then scripts/bench-dns; fi
 
 demo: build ## the six apps step by step on this machine, no Docker needed; ONCE=1 ends by itself

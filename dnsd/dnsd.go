@@ -63,6 +63,7 @@ type Daemon struct {
 	floor   uint32 // a serial that may have been used before this start
 	changes uint64
 	took    time.Duration // of the last change, from its delivery to the server
+	tookAll time.Duration // of all changes
 
 	vips     int // names of virtual addresses
 	troubles int // names and apps with something to report
@@ -144,6 +145,7 @@ func (d *Daemon) update(now time.Time) bool {
 	if changed {
 		d.changes++
 		d.took = time.Since(now)
+		d.tookAll += d.took
 		d.watchers.wake()
 	}
 	return changed

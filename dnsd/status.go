@@ -22,9 +22,12 @@ type Status struct {
 	Apps       int               `json:"apps"`
 	Names      int               `json:"names"`
 	Records    int               `json:"records"`
-	VIPs       int               `json:"vips"` // names of virtual addresses
+	VIPs       int               `json:"vips"`      // names of virtual addresses
+	Fallbacks  int               `json:"fallbacks"` // names of apps served although no task passes its checks
+	Types      map[string]int    `json:"types"`     // records by type
 	Changes    uint64            `json:"changes"`
 	Took       time.Duration     `json:"lastChangeNanoseconds"`
+	TookAll    time.Duration     `json:"changesNanoseconds"`   // of all changes together
 	Unreadable map[string]string `json:"unreadable,omitempty"` // apps by id, with the reason
 	Watch      client.Status     `json:"watch"`
 }
@@ -36,13 +39,16 @@ func (d *Daemon) Status() Status {
 	defer d.mu.Unlock()
 	s := d.status
 	s.Loaded, s.Stale, s.Expired, s.Changes, s.Took, s.Apps = d.loaded, d.age >= stale, d.age == expired, d.changes, d.took, len(d.apps)
-	s.Watch, s.VIPs = watch, d.vips
+	s.Watch, s.VIPs, s.Fallbacks, s.TookAll = watch, d.vips, d.builder.Fallbacks(), d.tookAll
 	if watch.LastSync.After(s.Time) {
 		s.Time = watch.LastSync
 	}
 	if d.zone != nil {
 		c := d.zone.Count()
-		s.Serial, s.Names, s.Records = d.zone.Serial(), c.Names, c.Records
+		s.Serial, s.Names, s.Records, s.Types = d.zone.Serial(), c.Names, c.Records, map[string]int{}
+		for i, typ := range zone.CountedTypes {
+			s.Types[zone.TypeName(typ)] = c.Types[i]
+		}
 	}
 	return s
 }

@@ -253,6 +253,66 @@ func TestDNSAnswersAfterACrashWithoutItsSource(t *testing.T) {
 	}
 }
 
+// A disk that is full keeps dnsd from remembering, and from nothing else.
+func TestDNSWithAFullDisk(t *testing.T) {
+	need(t, "unshare")
+	if os.Geteuid() != 0 {
+		missing(t, "only root can mount a small disk")
+	}
+	src := clienttest.NewServer(t)
+	src.SetApps(dnsApps(300)...)
+	port, state := porttest.Free(t), t.TempDir()
+	// A file system of 32 kB, which only this process sees and which ends with it.
+	small := []string{"unshare", "-m", "sh", "-c", `mount -t tmpfs -o size=32k none "$0" && exec "$@"`, state, bin + "/"}
+	p := startCommand(t, "dnsd", small, "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--http", "", "--state-dir", state, "--external=false",
+		"--marathon", src.URL())
+	dnsAwait(t, port, "web.marathon.mesos.")
+	retry(t, "the disk is full", func() (string, bool) { log := p.log.String(); return log, strings.Contains(log, "no space left") })
+	for i := range 3 {
+		late := dnsApps(0)[0]
+		late.ID = fmt.Sprint("/late-", i)
+		src.SetApp(late)
+		dnsAwait(t, port, fmt.Sprintf("late-%d.marathon.mesos.", i))
+	}
+	p.kill9()
+	src.Fail(503)
+	startCommand(t, "dnsd", small, "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--http", "", "--state-dir", state, "--external=false",
+		"--marathon", src.URL())
+	retry(t, "it says that it knows nothing", func() (string, bool) {
+		in, err := dnsAsk(port, "udp", "web.marathon.mesos.", dns.TypeA)
+		return fmt.Sprint(in, err), err == nil && in.Rcode == dns.RcodeServerFailure
+	})
+	src.Fail(0)
+	dnsAwait(t, port, "web.marathon.mesos.")
+}
+
+// Files of the last run that are damaged are of no use, and of no harm.
+func TestDNSWithADamagedState(t *testing.T) {
+	for i, text := range []string{"", "{", "\x00\xff", `{"format":1,"apps":[{"id":7}]}`, strings.Repeat("[", 100_000)} {
+		src := clienttest.NewServer(t)
+		src.SetApps(dnsApps(3)...)
+		src.Fail(503)
+		port, state := porttest.Free(t), t.TempDir()
+		for _, name := range []string{"apps.json", "infra.json", "vips.json"} {
+			if err := os.WriteFile(filepath.Join(state, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := dnsd(t, port, state, "--marathon", src.URL(), "--dcos", "--vip", "http://127.0.0.1:1")
+		retry(t, fmt.Sprint("damage ", i, ": it says that it knows nothing"), func() (string, bool) {
+			in, err := dnsAsk(port, "udp", "web.marathon.mesos.", dns.TypeA)
+			return fmt.Sprint(in, err), err == nil && in.Rcode == dns.RcodeServerFailure
+		})
+		src.Fail(0)
+		dnsAwait(t, port, "web.marathon.mesos.")
+		p.term()
+		info, err := os.Stat(filepath.Join(state, "apps.json"))
+		if err != nil || info.Size() < 1000 {
+			t.Errorf("damage %d: not replaced: %v, %v", i, info, err)
+		}
+	}
+}
+
 // The blog's third step, as it is typed.
 func TestDNSWithDig(t *testing.T) {
 	need(t, "dig")
@@ -269,6 +329,16 @@ func TestDNSWithDig(t *testing.T) {
 		{"no.marathon.mesos", "status: NXDOMAIN"},
 		{"mesos SOA +short", "ns1.mesos. root.ns1.mesos."},
 		{"mesos AXFR", "web.marathon.mesos."},
+		{"WeB.mArAtHoN.MeSoS", "WeB.mArAtHoN.MeSoS."},
+		{"web.marathon.mesos TXT", "ANSWER: 0, AUTHORITY: 1"},
+		{"web.marathon.mesos ANY", "10.0.0.1"},
+		{"web.marathon.mesos +noedns", "10.0.0.1"},
+		{"web.marathon.mesos +edns=1 +noednsneg", "status: BADVERS"},
+		{"web.marathon.mesos +cookie=0123456789abcdef", "(good)"},
+		{"web.marathon.mesos +opcode=UPDATE", "status: NOTIMP"},
+		{"-c CH version.bind TXT", "status: REFUSED"},
+		{"example.com", "status: REFUSED"},
+		{"marathon.mesos MX", "status: NOERROR"},
 	} {
 		args := append([]string{"@127.0.0.1", "-p", itoa(port), "+time=2"}, strings.Fields(tt.args)...)
 		out, err := exec.Command("dig", args...).CombinedOutput()

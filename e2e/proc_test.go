@@ -24,7 +24,15 @@ type proc struct {
 // start runs a program until the test ends; then it gets SIGTERM and, after 15 s, SIGKILL.
 func start(t *testing.T, name string, args ...string) *proc {
 	t.Helper()
-	p := &proc{t: t, name: name, cmd: exec.Command(bin+"/"+name, args...), log: &tail{}, done: make(chan struct{})}
+	return startCommand(t, name, []string{bin + "/"}, args...)
+}
+
+// startCommand is start for a program that others run: prefix ends in the directory of ours.
+func startCommand(t *testing.T, name string, prefix []string, args ...string) *proc {
+	t.Helper()
+	argv := append(append([]string{}, prefix...), args...)
+	argv[len(prefix)-1] += name
+	p := &proc{t: t, name: name, cmd: exec.Command(argv[0], argv[1:]...), log: &tail{}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	// A group of its own, so that a signal to the test run does not reach it and we end it in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

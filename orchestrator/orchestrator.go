@@ -59,7 +59,7 @@ func New(opt Options) (*Orchestrator, error) {
 		acks: map[string]struct{}{}, gates: newGates(), load: newLoadBook(opt.Agents),
 	}
 	o.st, err = store.Open(filepath.Join(opt.DataDir, StateFile), store.Options{
-		OnCommit: o.committed, NoSync: opt.noSync, FailSave: opt.failSave,
+		Cluster: opt.Name, OnCommit: o.committed, NoSync: opt.noSync, FailSave: opt.failSave,
 	})
 	if err != nil {
 		return nil, err

@@ -15,6 +15,18 @@ import (
 // Index returns the revision of the last stored change.
 func (o *Orchestrator) Index() uint64 { return o.st.Index() }
 
+// Backup is the state file as it is at one revision, written to a file without a name in the data directory.
+func (o *Orchestrator) Backup() (io.ReadSeekCloser, uint64, error) {
+	f, index, err := o.st.Snapshot(o.opt.DataDir)
+	if errors.Is(err, store.ErrClosed) {
+		return nil, 0, &api.Error{Code: api.CodeUnavailable, Message: "the orchestrator is stopping"}
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return f, index, nil
+}
+
 // Apps returns all apps with everything that can be embedded, sorted by id.
 func (o *Orchestrator) Apps() []*api.AppInfo {
 	records, _ := o.st.Apps()

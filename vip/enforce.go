@@ -78,8 +78,13 @@ func prefixes(r *ruleset.Ruleset) []netip.Prefix {
 	return out
 }
 
-// verifyFrom is the number of elements from which a batch is read back: the hot path never lists the table.
-const verifyFrom = 2000
+const (
+	// verifyFrom is the number of elements from which a batch is read back: the hot path never lists the table.
+	verifyFrom = 2000
+	// verifyAfter is when. The kernel has said that the batch is in force; nobody waits for the second look, which takes
+	// longer than the batch: to list a set it walks from its beginning for every piece of the answer.
+	verifyAfter = 2 * time.Second
+)
 
 func (l *LB) apply(b *ruleset.Batch, want *ruleset.Ruleset) error {
 	if b.Empty() {
@@ -99,11 +104,12 @@ func (l *LB) apply(b *ruleset.Batch, want *ruleset.Ruleset) error {
 		"duration", took)
 	l.count(func(s *state) { s.generation++; s.programmed = time.Now() })
 	if b.Create || b.Add.Len()+b.Del.Len() >= verifyFrom {
-		return l.verify(want)
+		l.second.Reset(verifyAfter)
 	}
 	return nil
 }
 
+// verify is for a batch of which the answer was lost.
 func (l *LB) verify(want *ruleset.Ruleset) error {
 	got, odd, err := l.opt.Kernel.Read()
 	switch {

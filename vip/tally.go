@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -32,6 +33,9 @@ func (l *LB) counters(now time.Time) (nft.Counters, error) {
 	}
 	start := time.Now()
 	c, err := l.opt.Kernel.Counters()
+	if errors.Is(err, nft.ErrInterrupted) { // changes come faster than they can be read; the next reading will do
+		return t.total, nil
+	}
 	if err != nil {
 		return t.total, err
 	}

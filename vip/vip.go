@@ -84,6 +84,7 @@ type LB struct {
 	retry    *time.Timer
 	// leftovers fires when slots and chains that are out of use can go.
 	leftovers *time.Timer
+	second    *time.Timer // a second look at what was applied
 
 	mu       sync.Mutex
 	snapshot *client.Snapshot // the latest
@@ -123,8 +124,9 @@ func New(opt Options) *LB {
 	}
 	l := &LB{opt: opt, log: opt.Log, wake: make(chan struct{}, 1), hosts: newHosts(opt.Host.Resolve), look: true, compare: true,
 		memory: newMemory(opt.StateFile), retry: time.NewTimer(time.Hour),
-		leftovers: time.NewTimer(time.Hour)}
+		leftovers: time.NewTimer(time.Hour), second: time.NewTimer(time.Hour)}
 	l.retry.Stop()
+	l.second.Stop()
 	l.leftovers.Stop()
 	l.metrics = newMetrics(l)
 	return l
@@ -161,6 +163,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.mark(true, false)
 			l.memory.save(l.builder, time.Now(), l.log)
 		case <-compare.C:
+			l.mark(false, true)
+		case <-l.second.C:
 			l.mark(false, true)
 		case <-l.retry.C:
 			l.step(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -43,6 +44,7 @@ func newFake() *fake {
 	f.HandleFunc("GET /v2/deployments/{id}", f.deployment)
 	f.HandleFunc("DELETE /v2/deployments/{id}", f.cancel)
 	f.HandleFunc("GET /v2/queue", f.queue)
+	f.HandleFunc("GET /v1/backup", f.backup)
 	f.HandleFunc("DELETE /v2/queue/{id}/delay", f.retry)
 	f.HandleFunc("GET /v2/info", f.info)
 	return f
@@ -272,4 +274,20 @@ func (f *fake) queue(w http.ResponseWriter, _ *http.Request) {
 
 func (f *fake) info(w http.ResponseWriter, _ *http.Request) {
 	answer(w, 200, map[string]any{"name": "marathon", "version": "1.11.24", "elected": true, "lastWrite": f.last})
+}
+
+// backup sends a state that is damaged on its way if the token is "broken", and nothing to a "reader".
+func (f *fake) backup(w http.ResponseWriter, r *http.Request) {
+	const state = "the state\n"
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(state)))
+	switch r.Header.Get("Authorization") {
+	case "Bearer broken":
+		sum = sum[1:] + sum[:1]
+	case "Bearer reader":
+		answer(w, 403, map[string]any{"message": `"reader" may only read; this needs the role write`})
+		return
+	}
+	w.Header().Set(api.ChecksumHeader, "sha256="+sum)
+	w.Header().Set(api.IndexHeader, "7")
+	_, _ = io.WriteString(w, state)
 }

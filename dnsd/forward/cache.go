@@ -15,6 +15,10 @@ type key struct {
 	do, cd     bool
 }
 
+// maxCached is the largest answer that is kept, in bytes: so the number of entries bounds the memory. Larger ones come by TCP
+// alone and are rare.
+const maxCached = 4096
+
 // cache keeps the answers used last, at most a given number. The messages in it are never changed.
 type cache struct {
 	o *Options
@@ -85,7 +89,7 @@ func (c *cache) expired(k key, now time.Time) *dns.Msg {
 // of use in need.
 func (c *cache) put(k key, m *dns.Msg, now time.Time) {
 	life := c.life(m)
-	if life <= 0 || c.o.Entries == 0 || m.Truncated {
+	if life <= 0 || c.o.Entries == 0 || m.Truncated || m.Len() > maxCached {
 		return
 	}
 	c.mu.Lock()

@@ -373,3 +373,66 @@ func TestResolvConf(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// One answer of 60 kB for each of the cache's entries would be 600 MB.
+func TestLargeAnswersAreNotKept(t *testing.T) {
+	large := newResolver(t, func(m *dns.Msg, tcp bool) *dns.Msg {
+		out := new(dns.Msg).SetReply(m)
+		if out.Truncated = !tcp; tcp {
+			for i := range 1000 {
+				out.Answer = append(out.Answer, &dns.A{
+					Hdr: dns.RR_Header{Name: m.Question[0].Name, Rrtype: dns.TypeA, Class: 1, Ttl: 60}, A: net.IPv4(192, 0, byte(i>>8), byte(i)),
+				})
+			}
+		}
+		return out
+	})
+	f := forwarder(t, nil, large)
+	for range 2 {
+		if m, err := get(f, "large.example.", false); err != nil || len(m.Answer) != 1000 {
+			t.Fatal(m, err)
+		}
+	}
+	if s := f.Stats(); s.Entries != 0 || large.tcp.Load() != 2 {
+		t.Errorf("%+v, asked %d times", s, large.tcp.Load())
+	}
+}
+
+// Upstreams that are dead, silent, wrong or talk nonsense cost a bounded time, and one good one is enough.
+func TestUpstreamsOfAllKinds(t *testing.T) {
+	dead := netip.MustParseAddrPort("127.0.0.1:1")
+	other := func(m *dns.Msg, tcp bool) *dns.Msg { // an answer to another question
+		q := m.Copy()
+		q.Question[0].Name = "else.example."
+		return says("192.0.2.66", 60)(q, tcp)
+	}
+	wrongID := func(m *dns.Msg, tcp bool) *dns.Msg {
+		out := says("192.0.2.66", 60)(m, tcp)
+		out.Id++
+		return out
+	}
+	for name, bad := range map[string]func(*dns.Msg, bool) *dns.Msg{
+		"silent": silent, "another question": other, "another id": wrongID, "servfail": rcode(dns.RcodeServerFailure),
+		"refused": rcode(dns.RcodeRefused), "no answer at all, by TCP": func(m *dns.Msg, tcp bool) *dns.Msg {
+			out := new(dns.Msg).SetReply(m)
+			if out.Truncated = true; tcp {
+				return nil
+			}
+			return out
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := forwarder(t, func(o *Options) {
+				o.Resolvers = append([]netip.AddrPort{dead}, o.Resolvers...)
+				o.Hedge, o.Timeout, o.Deadline = 20*time.Millisecond, 500*time.Millisecond, 10*time.Second
+			}, newResolver(t, bad), newResolver(t, says("192.0.2.1", 60)))
+			m, err := get(f, "a.example.", false)
+			if name == "no answer at all, by TCP" && err == nil && m.Truncated {
+				return // cut, and said so, is an answer too
+			}
+			if err != nil || address(m) != "192.0.2.1" {
+				t.Errorf("%v, %v", m, err)
+			}
+		})
+	}
+}

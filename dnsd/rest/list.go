@@ -27,10 +27,6 @@ type frameworkRow struct {
 	Tasks []taskRow `json:"tasks"`
 }
 
-var typeNames = map[uint16]string{
-	zone.TypeA: "A", zone.TypeAAAA: "AAAA", zone.TypeSRV: "SRV", zone.TypePTR: "PTR", zone.TypeCNAME: "CNAME", zone.TypeNS: "NS",
-}
-
 func row(name string, typ uint16, r *zone.Record) recordRow {
 	host := r.Target + "."
 	switch typ {
@@ -39,7 +35,7 @@ func row(name string, typ uint16, r *zone.Record) recordRow {
 	case zone.TypeSRV:
 		host = fmt.Sprintf("%s.:%d", r.Target, r.Port)
 	}
-	return recordRow{name + ".", host, typeNames[typ]}
+	return recordRow{name + ".", host, zone.TypeName(typ)}
 }
 
 // enumerate lists the records by task. One that two tasks share is listed under the first.
@@ -84,7 +80,7 @@ func (h *handler) axfr(w http.ResponseWriter, _ *http.Request, z *zone.Zone) {
 	for _, n := range z.Sorted(z.Domain()) {
 		for i := range n.Sets {
 			set := &n.Sets[i]
-			list, ok := out[typeNames[set.Type]+"s"]
+			list, ok := out[zone.TypeName(set.Type)+"s"]
 			if !ok {
 				continue
 			}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"berth/dnsd/server"
 )
 
 // collector reads the counters when they are asked for.
@@ -38,7 +40,16 @@ type sample struct {
 }
 
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	for _, s := range c.samples() {
+	stats := c.h.o.Server()
+	for by, l := range map[string]server.Latency{"zone": stats.ZoneTime, "forward": stats.ForwardTime} {
+		buckets := make(map[float64]uint64, len(l.Buckets))
+		for bound, n := range l.Buckets {
+			buckets[bound.Seconds()] = n
+		}
+		desc := prometheus.NewDesc("dnsd_answer_seconds", "time from the read of a query to the write of its answer", []string{"by"}, nil)
+		ch <- prometheus.MustNewConstHistogram(desc, l.Count, l.Sum.Seconds(), buckets, by)
+	}
+	for _, s := range c.samples(&stats) {
 		var names, values []string
 		for i := 0; i < len(s.labels); i += 2 {
 			names, values = append(names, s.labels[i]), append(values, s.labels[i+1])
@@ -51,16 +62,15 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (c *collector) samples() []sample {
-	out := append(c.server(), c.loop()...)
+func (c *collector) samples(stats *server.Stats) []sample {
+	out := append(c.server(stats), c.loop()...)
 	if c.h.o.Forward != nil {
 		out = append(out, c.forward()...)
 	}
 	return out
 }
 
-func (c *collector) server() []sample {
-	s := c.h.o.Server()
+func (c *collector) server(s *server.Stats) []sample {
 	queries := "queries by transport"
 	out := []sample{
 		{"queries_total", queries, true, float64(s.UDP), []string{"transport", "udp"}},
@@ -100,6 +110,10 @@ func (c *collector) loop() []sample {
 		{"zone_names", "names that have records", false, float64(s.Names), nil},
 		{"zone_records", "records", false, float64(s.Records), nil},
 		{"zone_changes_total", "zones published", true, float64(s.Changes), nil},
+		{"zone_change_seconds_total", "time from snapshots to answers from them, all together", true, s.TookAll.Seconds(), nil},
+		{"zone_expired", "1 while the source has been silent for so long that nothing is answered", false, truth(s.Expired), nil},
+		{"zone_vips", "names of virtual addresses", false, float64(s.VIPs), nil},
+		{"zone_fallbacks", "names of apps served although no task passes its checks", false, float64(s.Fallbacks), nil},
 		{"zone_last_change_seconds", "time from a snapshot to answers from it, last time", false, s.Took.Seconds(), nil},
 		{"apps", "apps of the source", false, float64(s.Apps), nil},
 		{"apps_unreadable", "apps that could not be read", false, float64(len(s.Unreadable)), nil},
@@ -107,6 +121,9 @@ func (c *collector) loop() []sample {
 		{"source_events_total", "events seen", true, float64(s.Watch.EventsSeen), nil},
 		{"source_reconnects_total", "event streams opened anew", true, float64(s.Watch.Reconnects), nil},
 		{"problems", "names that collide or cannot be sent, labels that cannot be read", false, c.countProblems(s.Serial), nil},
+	}
+	for typ, n := range s.Types {
+		out = append(out, sample{"zone_records_by_type", "records of a type", false, float64(n), []string{"type", typ}})
 	}
 	if !s.Time.IsZero() {
 		out = append(out, sample{"source_last_seen_seconds", "when the source last confirmed what is served, Unix time", false,

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -56,7 +57,9 @@ func (f *fake) Status() dnsd.Status {
 	if z == nil {
 		return dnsd.Status{}
 	}
-	return dnsd.Status{Loaded: true, Serial: z.Serial(), Records: z.Count().Records}
+	return dnsd.Status{
+		Loaded: true, Serial: z.Serial(), Records: z.Count().Records, Types: map[string]int{"SRV": z.Count().Types[2]},
+	}
 }
 
 func (f *fake) Next(ctx context.Context, serial uint32) (*zone.Zone, error) {
@@ -88,7 +91,9 @@ func app(id string, hosts ...string) *api.AppInfo {
 func serve(t *testing.T, f *fake, o zone.Options) *httptest.Server {
 	s := httptest.NewServer(New(Options{
 		Daemon: f, Zone: o, Version: "v1", URL: "u", Enumeration: true, RefreshSec: 300, Config: map[string]int{"Port": 53},
-		Server: func() server.Stats { return server.Stats{UDP: 3} }, Forward: func() forward.Stats { return forward.Stats{} },
+		Server: func() server.Stats {
+			return server.Stats{UDP: 3, ZoneTime: server.Latency{Count: 3, Sum: time.Second, Buckets: map[time.Duration]uint64{time.Millisecond: 2}}}
+		}, Forward: func() forward.Stats { return forward.Stats{} },
 	}))
 	t.Cleanup(s.Close)
 	return s
@@ -204,7 +209,9 @@ func TestLists(t *testing.T) {
 		t.Errorf("%d rows, want %d: %v", len(rows), f.Zone().Count().Records, err)
 	}
 	_, body = get(t, s.URL+"/metrics")
-	for _, want := range []string{`dnsd_queries_total{transport="udp"} 3`, "dnsd_zone_loaded 1", "dnsd_forward_cache_hits_total 0"} {
+	for _, want := range []string{`dnsd_queries_total{transport="udp"} 3`, "dnsd_zone_loaded 1", "dnsd_forward_cache_hits_total 0",
+		`dnsd_answer_seconds_bucket{by="zone",le="0.001"} 2`, `dnsd_answer_seconds_count{by="zone"} 3`, `dnsd_zone_records_by_type{type="SRV"} `,
+		"dnsd_zone_fallbacks 0", "dnsd_zone_expired 0"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("metrics lack %q", want)
 		}

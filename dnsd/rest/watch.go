@@ -109,7 +109,7 @@ func (s *stream) changes(z *zone.Zone, names []string) error {
 			for i := range n.Sets {
 				set := &n.Sets[i]
 				for j := range set.Records {
-					typ := typeNames[set.Type]
+					typ := zone.TypeName(set.Type)
 					c.Records[typ] = append(c.Records[typ], row("", set.Type, &set.Records[j]).Host)
 				}
 			}

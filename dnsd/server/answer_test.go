@@ -345,3 +345,27 @@ func TestStaticAliasIsFollowed(t *testing.T) {
 		t.Errorf("a loop: %v", m)
 	}
 }
+
+func TestAnswersAreCountedByTheTimeTheyTook(t *testing.T) {
+	s := newServer(t, testConfig(), fake(echo))
+	s.Set(testZone(t, hostApp("/web", 1, 1)), false)
+	addr := serve(t, s)
+	for _, network := range []string{"udp", "tcp"} {
+		ask(t, addr, network, "web.marathon.mesos", dns.TypeA)
+		ask(t, addr, network, "web.marathon.mesos", dns.TypeTXT)
+		ask(t, addr, network, "example.com", dns.TypeA)
+	}
+	waitFor(t, "all are counted", func() bool {
+		st := s.Stats()
+		return st.ZoneTime.Count == 4 && st.ForwardTime.Count == 2 && st.ZoneTime.Sum > 0
+	})
+	for _, l := range []Latency{s.Stats().ZoneTime, s.Stats().ForwardTime} {
+		last := uint64(0)
+		for _, bound := range latencyBounds {
+			if l.Buckets[bound] < last || l.Buckets[bound] > l.Count {
+				t.Errorf("%s: %d after %d of %d", bound, l.Buckets[bound], last, l.Count)
+			}
+			last = l.Buckets[bound]
+		}
+	}
+}

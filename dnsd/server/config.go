@@ -30,6 +30,8 @@ type Config struct {
 
 	Rewrites []Rewrite
 
+	secret secret // made by New
+
 	Forwards     int           // queries that wait for an upstream at a time
 	Connections  int           // TCP connections at a time
 	PerClient    int           // of these, from one address

@@ -5,7 +5,7 @@
 //	  hot.go, question.go   plain questions for names of ours, from wire-format records, without allocating
 //	  slow.go               everything else, by way of miekg/dns
 //	tcp.go            connections; transfer.go   AXFR
-//	policy.go         who may ask what; limit.go   how often
+//	config.go         who may ask what; limit.go   how often; cookie.go   who has shown that it can hear us
 //
 // The zone is one atomic pointer, loaded once per query. What hot.go answers, slow.go answers alike; a property test holds
 // the two together.

@@ -2,6 +2,8 @@ package server
 
 import (
 	"encoding/binary"
+	"net/netip"
+	"time"
 
 	"berth/dnsd/zone"
 )
@@ -29,9 +31,9 @@ const maxStaleTTL = 5
 // maxTCP is the largest message over TCP.
 const maxTCP = 65535
 
-// hot writes the answer to the query p to out and returns its length, or 0 if the query is for slow. out has room for the
+// hot writes the answer to the query p of a client to out and returns its length, or 0 if the query is for slow. out has room for the
 // largest answer of the transport. Nothing is allocated.
-func (v *view) hot(q *question, p, out []byte, tcp bool, r *rnd) int {
+func (v *view) hot(q *question, from netip.Addr, p, out []byte, tcp bool, r *rnd) int {
 	if !v.loaded || !q.parse(p) {
 		return 0
 	}
@@ -41,7 +43,7 @@ func (v *view) hot(q *question, p, out []byte, tcp bool, r *rnd) int {
 		return 0
 	}
 	res := v.zone.LookupBytes(q.name(), q.typ)
-	w := reply{view: v, q: q, out: out, limit: maxTCP}
+	w := reply{view: v, q: q, from: from, out: out, limit: maxTCP}
 	if !tcp {
 		w.limit = min(q.size, v.config.MaxUDPSize)
 	}
@@ -68,6 +70,7 @@ func (v *view) hot(q *question, p, out []byte, tcp bool, r *rnd) int {
 type reply struct {
 	view  *view
 	q     *question
+	from  netip.Addr
 	out   []byte
 	n     int
 	limit int // without the EDNS record
@@ -76,7 +79,7 @@ type reply struct {
 // start copies header and question.
 func (w *reply) start(p []byte, rcode byte) bool {
 	if w.q.edns {
-		w.limit -= w.view.optSize()
+		w.limit -= w.optSize()
 	}
 	if w.q.end > w.limit {
 		return false
@@ -242,12 +245,16 @@ func (w *reply) authority(a *zone.Apex) bool {
 	return true
 }
 
-// optSize is the size of the EDNS record of an answer.
-func (v *view) optSize() int {
-	if v.stale {
-		return 11 + 6
+// optSize is the size of the answer's EDNS record.
+func (w *reply) optSize() int {
+	n := 11
+	if w.q.cookie != nil {
+		n += 4 + cookieSize
 	}
-	return 11
+	if w.view.stale {
+		n += 4 + 2
+	}
+	return n
 }
 
 // finish adds the EDNS record, for which limit left room.
@@ -259,17 +266,23 @@ func (w *reply) finish() int {
 		return w.n
 	}
 	binary.BigEndian.PutUint16(w.out[10:], binary.BigEndian.Uint16(w.out[10:])+1)
-	o := w.out[w.n : w.n+w.view.optSize()]
+	o := w.out[w.n : w.n+11]
 	clear(o)
 	o[2] = typeOPT
 	binary.BigEndian.PutUint16(o[3:], uint16(w.view.config.MaxUDPSize))
 	if w.q.do {
 		o[7] = bitDO
 	}
-	if w.view.stale {
-		o[10], o[12], o[14], o[16] = 6, optionEDE, 2, edeStale
+	size := w.optSize()
+	binary.BigEndian.PutUint16(o[9:], uint16(size-11))
+	if w.q.cookie != nil {
+		o = append(o, 0, optionCookie, 0, cookieSize)
+		o = w.view.config.secret.appendTo(o, w.q.cookie, w.from, uint32(time.Now().Unix()))
 	}
-	return w.n + len(o)
+	if w.view.stale {
+		_ = append(o, 0, optionEDE, 0, 2, 0, edeStale) // in place: out has the room
+	}
+	return w.n + size
 }
 
 // capTTLs shortens the TTLs of an answer that may be out of date. Every record here has a pointer as its owner.

@@ -26,6 +26,7 @@ func (q *query) edns(m *dns.Msg) {
 	if asked.Do() {
 		opt.SetDo()
 	}
+	q.answerCookie(opt)
 	m.Extra = append(m.Extra, opt)
 }
 

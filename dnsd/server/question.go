@@ -28,13 +28,15 @@ const maxName = 253
 
 // question is a query of the plain kind: one question of class IN, at most an EDNS record of version 0 behind it.
 type question struct {
-	end   int // of the question section in the packet
-	typ   uint16
-	edns  bool
-	do    bool
-	size  int // the client's buffer, at least minUDP
-	lower [255]byte
-	n     int // length of the name in lower
+	end  int // of the question section in the packet
+	typ  uint16
+	edns bool
+	do   bool
+	size int // the client's buffer, at least minUDP
+	// cookie is the data of the first COOKIE option, nil without any. It is part of the packet.
+	cookie []byte
+	lower  [255]byte
+	n      int // length of the name in lower
 }
 
 // name is the question's name in lower case with dots between labels and none at the end.
@@ -55,7 +57,7 @@ func (q *question) parse(p []byte) bool {
 		return false
 	}
 	q.typ, q.end = binary.BigEndian.Uint16(p[at:]), at+4
-	q.edns, q.do, q.size = false, false, minUDP
+	q.edns, q.do, q.size, q.cookie = false, false, minUDP, nil
 	if p[11] == 0 {
 		return len(p) == q.end
 	}
@@ -112,7 +114,7 @@ var lowered = func() (t [256]byte) {
 	return t
 }()
 
-// parseOPT reads an EDNS record that ends the packet; options are checked for length alone.
+// parseOPT reads an EDNS record that ends the packet; of the options, only a cookie is looked at.
 func (q *question) parseOPT(p []byte) bool {
 	if len(p) < 11 || p[0] != 0 || binary.BigEndian.Uint16(p[1:]) != typeOPT || p[5] != 0 || p[6] != 0 {
 		return false
@@ -124,7 +126,14 @@ func (q *question) parseOPT(p []byte) bool {
 		if len(o) < 4 || len(o) < 4+int(binary.BigEndian.Uint16(o[2:])) {
 			return false
 		}
-		o = o[4+int(binary.BigEndian.Uint16(o[2:])):]
+		data := o[4 : 4+int(binary.BigEndian.Uint16(o[2:]))]
+		if binary.BigEndian.Uint16(o) == optionCookie && q.cookie == nil {
+			if !cookieOK(len(data)) {
+				return false
+			}
+			q.cookie = data
+		}
+		o = o[4+len(data):]
 	}
 	q.edns, q.do = true, p[7]&bitDO != 0
 	q.size = max(minUDP, int(binary.BigEndian.Uint16(p[3:])))

@@ -57,6 +57,7 @@ func New(c Config, empty *zone.Zone, f Forwarder, log *slog.Logger) (*Server, er
 		config: c, forward: f, log: log, limit: newLimiter(c.RateLimit), waiting: make(chan struct{}, c.Forwards),
 		moving: make(chan struct{}, c.Transfers), clients: map[netip.Addr]int{},
 	}
+	s.config.secret = newSecret()
 	s.view.Store(&view{zone: empty, config: &s.config})
 	return s, nil
 }

@@ -46,6 +46,9 @@ func (s *Server) slow(q *query) (reply []byte, wait func(context.Context) []byte
 	if opt := q.m.IsEdns0(); opt != nil && opt.Version() != 0 {
 		return q.pack(q.empty(dns.RcodeBadVers)), nil
 	}
+	if _, ok := q.cookie(); !ok {
+		return bareReply(p, rcodeFormErr), nil
+	}
 	if n := len(q.view.config.Queries); n > 0 && !allowed(q.view.config.Queries, q.from) {
 		return q.refuse(s, edeProhibited), nil
 	}

@@ -18,6 +18,10 @@ type Stats struct {
 	InFlight     int64      // waiting for an upstream now
 	Transfers    uint64
 	ListenErrors uint64
+
+	// From the read of a query to the write of its answer: of what is answered here, and of what is asked elsewhere. Queries that
+	// came in one batch count as long as the batch.
+	ZoneTime, ForwardTime Latency `json:"-"`
 }
 
 // tally is the counters of one goroutine or listener, apart from others in memory.
@@ -25,7 +29,10 @@ type tally struct {
 	udp, tcp, hot, forwarded, dropped, limited, refused, shed, truncated, sendErrors, transfers atomic.Uint64
 
 	rcodes [16]atomic.Uint64
-	_      [64]byte
+
+	zoneTime, forwardTime latency
+
+	_ [64]byte
 }
 
 func (t *tally) addTo(s *Stats) {
@@ -40,6 +47,8 @@ func (t *tally) addTo(s *Stats) {
 	s.Truncated += t.truncated.Load()
 	s.SendErrors += t.sendErrors.Load()
 	s.Transfers += t.transfers.Load()
+	t.zoneTime.addTo(&s.ZoneTime)
+	t.forwardTime.addTo(&s.ForwardTime)
 	for i := range t.rcodes {
 		s.Rcodes[i] += t.rcodes[i].Load()
 	}

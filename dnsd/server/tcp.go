@@ -135,13 +135,16 @@ func (c *tcpConn) read(ctx context.Context, r *bufio.Reader) ([]byte, error) {
 
 // one answers a query, now or later, and reports whether the connection is still of use.
 func (c *tcpConn) one(ctx context.Context, p []byte) bool {
+	began := time.Now()
 	v := c.s.view.Load()
 	if len(v.config.Queries) == 0 || allowed(v.config.Queries, c.from) {
 		out := tcpBuffers.Get().(*[2 + maxTCP]byte)
 		defer tcpBuffers.Put(out)
-		if n := v.hot(&c.q, p, out[2:], true, &c.r); n > 0 {
+		if n := v.hot(&c.q, c.from, p, out[2:], true, &c.r); n > 0 {
 			c.t.hot.Add(1)
-			return c.write(out[:2+n]) == nil
+			err := c.write(out[:2+n])
+			c.t.zoneTime.observe(time.Since(began), 1)
+			return err == nil
 		}
 	}
 	qu := query{packet: p, from: c.from, tcp: true, view: v, tally: c.t}
@@ -155,7 +158,9 @@ func (c *tcpConn) one(ctx context.Context, p []byte) bool {
 	case reply == nil:
 		return false
 	}
-	return c.write(append([]byte{0, 0}, reply...)) == nil
+	err := c.write(append([]byte{0, 0}, reply...))
+	c.t.zoneTime.observe(time.Since(began), 1)
+	return err == nil
 }
 
 // answerLater answers when wait has the answer, and reads on meanwhile, unless too many wait already.
@@ -166,9 +171,11 @@ func (c *tcpConn) answerLater(ctx context.Context, wait func(context.Context) []
 		c.s.release()
 		return false
 	}
+	began := time.Now()
 	c.later.Go(func() {
 		defer c.s.release()
 		defer func() { <-c.slots }()
+		defer func() { c.t.forwardTime.observe(time.Since(began), 1) }()
 		if c.write(append([]byte{0, 0}, wait(ctx)...)) != nil {
 			_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // no use reading on
 		}

@@ -110,6 +110,7 @@ func (w *udpWorker) run(ctx context.Context) {
 
 // serve answers the n datagrams read.
 func (w *udpWorker) serve(ctx context.Context, n int) {
+	began := time.Now()
 	v := w.s.view.Load()
 	k := 0
 	w.t.udp.Add(uint64(n))
@@ -124,6 +125,7 @@ func (w *udpWorker) serve(ctx context.Context, n int) {
 	if lost := w.b.flush(k); lost > 0 {
 		w.t.sendErrors.Add(uint64(lost))
 	}
+	w.t.zoneTime.observe(time.Since(began), k)
 }
 
 // one writes the answer to the i-th datagram to out, or returns 0 if there is none, or none yet.
@@ -135,7 +137,7 @@ func (w *udpWorker) one(ctx context.Context, v *view, i int, out []byte) int {
 		}
 	}
 	if whole {
-		if n := v.hot(&w.q, p, out, false, &w.r); n > 0 {
+		if n := v.hot(&w.q, w.b.from(i).Addr(), p, out, false, &w.r); n > 0 {
 			w.t.hot.Add(1)
 			return n
 		}
@@ -161,7 +163,17 @@ func (w *udpWorker) restrict(v *view, i int, p, out []byte) (n int, done bool) {
 		w.t.refused.Add(1)
 		return bare(p, out, rcodeRefused), true
 	}
-	switch w.s.limit.judge(from, time.Now()) {
+	return w.limited(v, from, p, out)
+}
+
+// limited applies the rate limit.
+func (w *udpWorker) limited(v *view, from netip.Addr, p, out []byte) (n int, done bool) {
+	now := time.Now()
+	verdict := w.s.limit.judge(from, now)
+	if verdict != send && w.q.parse(p) && v.config.secret.valid(w.q.cookie, from, uint32(now.Unix())) {
+		verdict = send // it is there, and nobody else's victim
+	}
+	switch verdict {
 	case drop:
 		w.t.dropped.Add(1)
 		return 0, true
@@ -176,7 +188,7 @@ func (w *udpWorker) restrict(v *view, i int, p, out []byte) (n int, done bool) {
 
 // answerLater answers when wait has the answer.
 func (w *udpWorker) answerLater(ctx context.Context, i int, wait func(context.Context) []byte) {
-	conn, e := w.b.conn, w.b.envelope(i)
+	conn, e, began := w.b.conn, w.b.envelope(i), time.Now()
 	w.later.Go(func() {
 		defer w.s.release()
 		reply := wait(ctx)
@@ -184,5 +196,6 @@ func (w *udpWorker) answerLater(ctx context.Context, i int, wait func(context.Co
 		if err := sendLater(conn, &e, reply); err != nil {
 			w.t.sendErrors.Add(1)
 		}
+		w.t.forwardTime.observe(time.Since(began), 1)
 	})
 }

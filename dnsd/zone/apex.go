@@ -31,7 +31,7 @@ func apexes(o *Options) []Apex {
 	list := []Apex{{Name: o.Domain, SOA: o.SOA, TTL: o.InfraTTL, nsTTL: o.InfraTTL}}
 	if o.DCOS {
 		for _, name := range []string{
-			"thisdcos.directory", dcosZone, l4lbZone, "component.thisdcos.directory", "thisnode.thisdcos.directory", "spartan",
+			"thisdcos.directory", dcosZone, l4lbZone, "component.thisdcos.directory", "thisnode.thisdcos.directory", "spartan", "zk",
 		} {
 			list = append(list, Apex{Name: name, SOA: dcosSOA, TTL: dcosTTL, nsTTL: 3600})
 		}

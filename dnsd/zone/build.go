@@ -22,6 +22,7 @@ type Builder struct {
 	zone     *Zone
 	shared   map[string]bool // names of several contributions
 	bad      map[string]bool // apps, by id, with something to report
+	fallback map[string]bool // names of apps of which no task passes its checks
 
 	infra                 Infra
 	cluster, static, vips *contribution
@@ -67,7 +68,8 @@ func newContribution(id string, info *api.AppInfo) *contribution {
 func NewBuilder(o Options) *Builder {
 	b := &Builder{
 		o: o, apps: map[string]*contribution{}, owners: map[string]*contribution{}, children: map[string]int{},
-		agents: map[string]int{}, shared: map[string]bool{}, bad: map[string]bool{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
+		agents: map[string]int{}, shared: map[string]bool{}, bad: map[string]bool{},
+		fallback: map[string]bool{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
 	}
 	b.w = newWriter(&b.o)
 	for i := range b.zone.apexes {

@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -84,6 +85,33 @@ func TestLeadersThatCannotBeReadMakeNoRecords(t *testing.T) {
 	}
 }
 
+// DC/OS has five names of ZooKeeper nodes, which are its masters, whatever the number of those.
+func TestNamesOfZooKeeper(t *testing.T) {
+	for masters, want := range map[string][]string{
+		"10.0.0.1:80":                            {"10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1"},
+		"10.0.0.1:80 10.0.0.2:80 10.0.0.3:80":    {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1", "10.0.0.2"},
+		"10.0.0.1:80 10.0.0.1:80 nonsense fd::1": {"10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.1"},
+		"10.0.0.2:80 10.0.0.1:80 [fd00::1]:80":   {"10.0.0.2", "10.0.0.1", "fd00::1", "10.0.0.2", "10.0.0.1"},
+	} {
+		b := NewBuilder(options(t))
+		b.SetInfra(Infra{Masters: strings.Fields(masters), Leader: "10.0.0.1:80"})
+		z := b.Update(nil, 1)
+		for i, ip := range want {
+			typ := "A "
+			if strings.Contains(ip, ":") {
+				typ = "AAAA "
+			}
+			check(t, z, map[string][]string{fmt.Sprintf("zk-%d.zk", i+1): {typ + ip}})
+		}
+		if z.Lookup("zk-6.zk", TypeA).Answer != NXDomain {
+			t.Error("six of them")
+		}
+	}
+	if z := NewBuilder(options(t)).Update(nil, 1); z.Lookup("zk-1.zk", TypeA).Answer != NXDomain {
+		t.Error("no masters, but a name of theirs")
+	}
+}
+
 func TestLeaderByIPv6(t *testing.T) {
 	b := NewBuilder(options(t))
 	b.SetInfra(Infra{Leader: "[fd00::9]:8080"})
@@ -158,7 +186,8 @@ func TestLabelsOfAnApp(t *testing.T) {
 			if n := z.Node(tt.name); n != nil && n.Sets[0].TTL != tt.ttl {
 				t.Errorf("TTL %d", n.Sets[0].TTL)
 			}
-			if p := b.Problems(); len(p) != tt.problems {
+			p := slices.DeleteFunc(b.Problems(), func(p Problem) bool { return p.Reason == reasonFallback })
+			if len(p) != tt.problems {
 				t.Errorf("problems %+v", p)
 			}
 		})
@@ -244,6 +273,30 @@ func TestReservedNamesAreReported(t *testing.T) {
 	b.Update([]*api.AppInfo{hostApp("/10-0-0-1", 1)}, 1)
 	if p := b.Problems(); len(p) != 1 || p[0].Name != "10-0-0-1.agent.mesos" || p[0].Reason != reasonReserved {
 		t.Errorf("%+v", p)
+	}
+}
+
+// An app that is served although its checks fail is reported, by its own name alone, and no longer when one passes.
+func TestServingInNeedIsReported(t *testing.T) {
+	sick := hostApp("/a/web", 1)
+	sick.HealthChecks = []api.HealthCheck{{Protocol: "HTTP"}}
+	sick.Tasks[0].HealthCheckResults = []api.HealthResult{{Alive: false}}
+	well := *sick
+	well.Tasks = slices.Clone(sick.Tasks)
+	well.Tasks[0].HealthCheckResults = []api.HealthResult{{Alive: true}}
+	b := NewBuilder(options(t))
+	for i, tt := range []struct {
+		app  *api.AppInfo
+		want int
+	}{{sick, 1}, {&well, 0}, {sick, 1}} {
+		b.Update([]*api.AppInfo{tt.app, hostApp("/db", 1)}, uint32(i+1))
+		p := b.Problems()
+		if len(p) != tt.want || b.Fallbacks() != tt.want || tt.want > 0 && (p[0].Name != "web-a.marathon.mesos" || p[0].Reason != reasonFallback) {
+			t.Errorf("step %d: %+v", i, p)
+		}
+	}
+	if b.Update(nil, 9); len(b.Problems()) > 0 {
+		t.Errorf("of an app that is gone: %+v", b.Problems())
 	}
 }
 

@@ -114,6 +114,7 @@ func (w *writer) masters(in Infra) {
 		w.lead(leader)
 	}
 	var seen []string
+	var all []host
 	for _, m := range append(slices.Clone(in.Masters), in.Leader) {
 		h, ok := parseHost(m, o.Resolve)
 		key := fmt.Sprint(h.addrs, h.port)
@@ -128,7 +129,20 @@ func (w *writer) masters(in Infra) {
 		if o.DCOS {
 			w.addrs(w.at("master."+dcosZone), h.addrs, dcosTTL, true)
 		}
-		seen = append(seen, key)
+		seen, all = append(seen, key), append(all, h)
+	}
+	if o.DCOS {
+		w.zooKeepers(all)
+	}
+}
+
+// zooKeepers names the masters as DC/OS names its ZooKeeper nodes, which are the same machines: five names, in turn.
+func (w *writer) zooKeepers(masters []host) {
+	if len(masters) == 0 {
+		return
+	}
+	for i := range 5 {
+		w.addrs(w.at("zk-"+strconv.Itoa(i+1)+".zk"), masters[i%len(masters)].addrs, dcosTTL, true)
 	}
 }
 

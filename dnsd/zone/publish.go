@@ -20,6 +20,7 @@ func (b *Builder) publish(now uint32) {
 			fresh = &Node{Name: t.name}
 		}
 		next.put(t.name, old, fresh)
+		b.noteFallback(t.name, fresh)
 		b.settle(t.name, old, fresh, next)
 	}
 	for _, c := range b.fresh {
@@ -36,6 +37,20 @@ func (b *Builder) publish(now uint32) {
 	}
 	if next.changed {
 		b.zone = next.seal(now)
+	}
+}
+
+// noteFallback remembers an app's own name while it is served although no task passes its checks.
+func (b *Builder) noteFallback(name string, n *Node) {
+	if n == nil || !n.Fallback {
+		delete(b.fallback, name)
+		return
+	}
+	for _, id := range n.Apps {
+		names, _ := appNames(id, b.o.Rules)
+		if len(names) > 0 && names[0]+"."+b.o.Framework+"."+b.o.Domain == name {
+			b.fallback[name] = true
+		}
 	}
 }
 
@@ -221,7 +236,9 @@ func (c *change) tally(n *Node, sign int) {
 	}
 	c.zone.count.Names += sign
 	for i := range n.Sets {
-		c.zone.count.Records += sign * len(n.Sets[i].Records)
+		set := &n.Sets[i]
+		c.zone.count.Records += sign * len(set.Records)
+		c.zone.count.Types[slices.Index(CountedTypes[:], set.Type)] += sign * len(set.Records)
 	}
 }
 

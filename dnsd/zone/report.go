@@ -17,13 +17,18 @@ const (
 	reasonUnusable = "name cannot be sent: a label is empty or longer than 63 bytes, the name is longer than 253 bytes, or it " +
 		"has a character that no master file has as it is"
 	reasonShared   = "several apps have this name; their records are merged"
+	reasonFallback = "no task passes its health checks; all are served, as the health filter is failopen"
 	reasonReserved = "an app has a name of the cluster itself; their records are merged"
 )
 
-// Troubles counts what Problems would look at: zero means that it lists nothing.
+// Fallbacks counts the apps' names that are served although no task passes its health checks.
+func (b *Builder) Fallbacks() int { return len(b.fallback) }
+
+// Troubles counts what Problems would look at, except for health: zero means that it lists nothing else.
 func (b *Builder) Troubles() int { return len(b.shared) + len(b.bad) }
 
-// Problems lists names that cannot be sent, names that several apps share, and labels that cannot be read, sorted.
+// Problems lists names that cannot be sent, names that several apps share, labels that cannot be read, and apps that are served
+// although their checks fail, sorted.
 func (b *Builder) Problems() []Problem {
 	var out []Problem
 	for id := range b.bad {
@@ -33,6 +38,11 @@ func (b *Builder) Problems() []Problem {
 		}
 		for _, p := range c.problems {
 			out = append(out, Problem{"", c.ids, p})
+		}
+	}
+	for name := range b.fallback {
+		if n := b.zone.Node(name); n != nil {
+			out = append(out, Problem{name, n.Apps, reasonFallback})
 		}
 	}
 	for name := range b.shared {

@@ -56,23 +56,37 @@ func (z *Zone) Sorted(apex string) []*Node {
 	return out
 }
 
-// Text is the record's type and data in master-file format.
-func (r Record) Text(typ uint16) string {
+// TypeName is a type as texts write it.
+func TypeName(typ uint16) string {
 	switch typ {
 	case TypeA:
-		return "A\t" + r.Addr.String()
+		return "A"
 	case TypeAAAA:
-		return "AAAA\t" + r.Addr.String()
-	case TypeNS:
-		return "NS\t" + r.Target + "."
-	case TypeCNAME:
-		return "CNAME\t" + r.Target + "."
-	case TypePTR:
-		return "PTR\t" + r.Target + "."
+		return "AAAA"
 	case TypeSRV:
-		return fmt.Sprintf("SRV\t%d %d %d %s.", r.Priority, r.Weight, r.Port, r.Target)
+		return "SRV"
+	case TypePTR:
+		return "PTR"
+	case TypeCNAME:
+		return "CNAME"
+	case TypeNS:
+		return "NS"
+	case TypeSOA:
+		return "SOA"
 	}
-	return fmt.Sprintf("TYPE%d", typ)
+	return fmt.Sprintf("TYPE%d", typ) // RFC 3597 section 5
+}
+
+// Text is the record's type and data in master-file format.
+func (r Record) Text(typ uint16) string {
+	data := r.Target + "."
+	switch typ {
+	case TypeA, TypeAAAA:
+		data = r.Addr.String()
+	case TypeSRV:
+		data = fmt.Sprintf("%d %d %d %s.", r.Priority, r.Weight, r.Port, r.Target)
+	}
+	return TypeName(typ) + "\t" + data
 }
 
 // sortKey is a name with its labels the other way round, joined by a byte that sorts before all others.

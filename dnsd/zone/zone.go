@@ -23,7 +23,11 @@ type Zone struct {
 // Count says how large a zone is.
 type Count struct {
 	Names, Records int
+	Types          [len(CountedTypes)]int // records of each type
 }
+
+// CountedTypes are the types that a zone may have beside SOA.
+var CountedTypes = [...]uint16{TypeA, TypeAAAA, TypeSRV, TypePTR, TypeCNAME, TypeNS}
 
 // Node is a name that exists: it has records, or it is an ancestor of a name that has.
 type Node struct {

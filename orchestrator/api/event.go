@@ -41,6 +41,9 @@ type Event struct {
 // IndexHeader carries, in an answer to a read, the store's revision that the answer reflects.
 const IndexHeader = "X-Berth-Index"
 
+// ChecksumHeader carries, with a backup, the digest of the whole: "sha256=" and 64 hexadecimal digits.
+const ChecksumHeader = "X-Berth-Checksum"
+
 // Ack is what a follower reports by POST /v1/acks: everything up to Index is in force, so new traffic follows it.
 type Ack struct {
 	Subscriber string `json:"subscriber"` // the name given as ?subscriber= on the event stream

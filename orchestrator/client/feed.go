@@ -104,13 +104,13 @@ func (c *Client) follow(ctx context.Context, e endpoint, in *inbox) error {
 		q.Set("role", c.opt.Role)
 	}
 	rq := request{method: http.MethodGet, path: "/v2/events", query: q, accept: eventStream}
-	body, err := c.open(ctx, e, rq)
+	resp, err := c.open(ctx, e, rq)
 	if err != nil {
 		return fmt.Errorf("open event stream: %w", err)
 	}
-	defer body.Close()
+	defer resp.Body.Close()
 	in.put(notice{url: e.name})
-	watched := newWatchedBody(body, c.opt.Silence, c.heard)
+	watched := newWatchedBody(resp.Body, c.opt.Silence, c.heard)
 	defer watched.stop()
 	frames := newFrameReader(watched, maxFrame)
 	for {

@@ -31,13 +31,22 @@ func (c *Client) Logs(ctx context.Context, taskID string, opt LogOptions) (io.Re
 		q.Set("lines", strconv.Itoa(opt.Lines))
 	}
 	rq := request{method: http.MethodGet, path: "/v2/tasks/" + taskID + "/logs", query: q, accept: "text/plain"}
+	resp, err := c.openAny(ctx, rq)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// openAny is open at the first URL that does.
+func (c *Client) openAny(ctx context.Context, rq request) (*http.Response, error) {
 	var errs attemptErrors
 	for _, i := range c.order("") {
-		body, err := c.open(ctx, c.ends[i], rq)
+		resp, err := c.open(ctx, c.ends[i], rq)
 		var ae *attemptError
 		switch {
 		case err == nil:
-			return body, nil
+			return resp, nil
 		case errors.As(err, &ae) && ae.elsewhere && ctx.Err() == nil:
 			errs = append(errs, err)
 		default:
@@ -48,7 +57,7 @@ func (c *Client) Logs(ctx context.Context, taskID string, opt LogOptions) (io.Re
 }
 
 // open is attempt for an answer without an end: only the time until its header is limited.
-func (c *Client) open(ctx context.Context, e endpoint, rq request) (io.ReadCloser, error) {
+func (c *Client) open(ctx context.Context, e endpoint, rq request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(headerTimeout, func() { cancel(errLate) })
 	hops := apiHops
@@ -73,7 +82,8 @@ func (c *Client) open(ctx context.Context, e endpoint, rq request) (io.ReadClose
 		cancel(nil)
 		return nil, err
 	}
-	return &openBody{resp.Body, cancel}, nil
+	resp.Body = &openBody{resp.Body, cancel}
+	return resp, nil
 }
 
 var errLate = fmt.Errorf("no answer within %v", headerTimeout)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -287,5 +288,37 @@ func TestLogsBeingReadAreBounded(t *testing.T) {
 	<-s.followed
 	if w := do(s, "GET", "/v2/tasks/x.1/logs", ""); w.Code == http.StatusServiceUnavailable {
 		t.Errorf("afterwards: %d", w.Code)
+	}
+}
+
+func TestBackup(t *testing.T) {
+	s, records := recordsOf(t, Options{Credentials: []Credential{
+		{Name: "ann", Password: "a"}, {Name: "bob", Password: "b", Role: RoleRead},
+	}})
+	if w := do(s, "GET", "/v1/backup", "", basic("bob", "b")...); w.Code != http.StatusForbidden {
+		t.Errorf("a reader: %d", w.Code)
+	}
+	w := do(s, "GET", "/v1/backup", "", basic("ann", "a")...)
+	if w.Code != http.StatusOK || w.Body.String() != "the state" {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for name, want := range map[string]string{
+		"Content-Length": "9", "Content-Type": "application/octet-stream", api.IndexHeader: "0",
+		api.ChecksumHeader: "sha256=" + fmt.Sprintf("%x", sha256.Sum256([]byte("the state"))),
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if w := do(s, "HEAD", "/v1/backup", "", basic("ann", "a")...); w.Code != http.StatusOK || w.Body.Len() != 0 {
+		t.Errorf("HEAD: %d, %d bytes", w.Code, w.Body.Len())
+	}
+	s.backups <- struct{}{}
+	if w := do(s, "GET", "/v1/backup", "", basic("ann", "a")...); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("a second at the same time: %d", w.Code)
+	}
+	all := records()
+	if len(all) != 4 || all[1].Detail != "revision 0, 9 bytes" || all[0].Status != http.StatusForbidden {
+		t.Errorf("records: %+v", all)
 	}
 }

@@ -141,10 +141,13 @@ func (c *call) authorize() error {
 	}
 }
 
-// changes reports whether the request is for more than looking. Acknowledgements are a follower's part of looking.
+// changes reports whether the request needs the role write and is recorded. Acknowledgements are a follower's part of looking.
 func (c *call) changes() bool {
-	if c.route == routeAcks {
+	switch c.route {
+	case routeAcks:
 		return false
+	case routeBackup: // all there is, in one piece
+		return true
 	}
 	return writes(c.Method)
 }

@@ -97,6 +97,9 @@ type Backend interface {
 	Subscribe(subscriber, role, remote string) Subscription
 	Ack(api.Ack) error
 
+	// Backup is the state at one revision, as a file to read that goes when it is closed.
+	Backup() (f io.ReadSeekCloser, index uint64, err error)
+
 	Logs(ctx context.Context, taskID string, opt driver.LogOptions) (io.ReadCloser, error)
 	// Config holds the values shown by /v2/info.
 	Config() map[string]any

@@ -15,6 +15,7 @@ var endpoints = map[route]map[string]handler{
 	routeMetrics:    {"GET": (*Server).metricsAny},
 	routePrometheus: {"GET": (*Server).metricsText},
 	routeAcks:       {"POST": (*Server).ack},
+	routeBackup:     {"GET": (*Server).backup},
 
 	routeApps: {
 		"GET":   (*Server).listApps,

@@ -45,6 +45,17 @@ func newFake() *fake {
 	}
 }
 
+// backup is a file in memory.
+type backup struct{ *strings.Reader }
+
+func (backup) Close() error { return nil }
+
+func (f *fake) Backup() (io.ReadSeekCloser, uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return backup{strings.NewReader("the state")}, f.index, f.fail
+}
+
 func (f *fake) Index() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -93,7 +93,7 @@ func network(ip string) string {
 // lasting are the endpoints whose answers go on as long as the client likes. They have limits of their own.
 func (c *call) lasting() bool {
 	switch c.route {
-	case routeEvents, routeTaskLogs:
+	case routeEvents, routeTaskLogs, routeBackup:
 		return true
 	}
 	return false

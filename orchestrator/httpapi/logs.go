@@ -42,7 +42,7 @@ func (s *Server) taskLogs(w http.ResponseWriter, c *call) error {
 	if c.Method == http.MethodHead {
 		return nil
 	}
-	if err := s.copyLog(w, r); err != nil {
+	if err := s.copyOut(w, r); err != nil {
 		s.log.Debug("log not sent to its end", "task", c.arg, "error", err)
 	}
 	return nil
@@ -66,8 +66,8 @@ func (c *call) logOptions() (driver.LogOptions, error) {
 	return opt, nil
 }
 
-// copyLog sends what comes as it comes, also single lines.
-func (s *Server) copyLog(w http.ResponseWriter, r io.Reader) error {
+// copyOut sends what comes as it comes, also single lines.
+func (s *Server) copyOut(w http.ResponseWriter, r io.Reader) error {
 	rc := http.NewResponseController(w)
 	if err := rc.Flush(); err != nil {
 		return fmt.Errorf("flush: %w", err)

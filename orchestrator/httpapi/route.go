@@ -18,6 +18,7 @@ const (
 	routeMetrics       route = "/metrics"
 	routePrometheus    route = "/metrics/prometheus"
 	routeAcks          route = "/v1/acks"
+	routeBackup        route = "/v1/backup"
 	routeApps          route = "/v2/apps"
 	routeApp           route = "/v2/apps/{id}"
 	routeAppsBelow     route = "/v2/apps/{group}/*"
@@ -61,6 +62,7 @@ var fixed = map[string]route{
 	"metrics":               routeMetrics,
 	"metrics/prometheus":    routePrometheus,
 	"v1/acks":               routeAcks,
+	"v1/backup":             routeBackup,
 	"v2/apps":               routeApps,
 	"v2/tasks":              routeTasks,
 	"v2/tasks/delete":       routeTasksDelete,

@@ -89,6 +89,7 @@ type Server struct {
 	places    chan struct{} // one token per request under way
 	streams   chan struct{} // one token per open event stream
 	followed  chan struct{} // one token per log being read
+	backups   chan struct{} // the one token of a backup being sent
 
 	closing   chan struct{} // closed when streams are to end
 	closeOnce sync.Once
@@ -109,6 +110,7 @@ func New(b Backend, opt Options) (*Server, error) {
 		places:    make(chan struct{}, opt.MaxRequests),
 		streams:   make(chan struct{}, opt.MaxStreams),
 		followed:  make(chan struct{}, opt.MaxFollowed),
+		backups:   make(chan struct{}, 1),
 		closing:   make(chan struct{}),
 	}
 	s.keys.Store(newKeys(opt.Credentials))

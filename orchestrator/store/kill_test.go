@@ -35,8 +35,11 @@ func TestKillLosesNoAcceptedWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(out)
-		timer := time.AfterFunc(time.Duration(100+37*round)*time.Millisecond, func() { _ = cmd.Process.Kill() })
-		for lines.Scan() {
+		timer := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
+		for begun := false; lines.Scan(); begun = true {
+			if !begun { // however long the start took
+				timer.Reset(time.Duration(100+37*round) * time.Millisecond)
+			}
 			if n, ok := strings.CutPrefix(lines.Text(), "wrote "); ok {
 				if last, err = strconv.Atoi(n); err != nil {
 					t.Fatal(err)

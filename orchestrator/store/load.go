@@ -30,6 +30,7 @@ var (
 	keyIndex     = []byte("index")     // 8 bytes
 	keyVersion   = []byte("version")   // 8 bytes: the last one given
 	keyFollowers = []byte("followers") // name → role
+	keyCluster   = []byte("cluster")   // text: the name that marks the cluster's tasks
 )
 
 // head is what the file holds of an app besides its versions and tasks.
@@ -41,6 +42,14 @@ type head struct {
 }
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// uint64Of reads what number wrote; 0 if it did not.
+func uint64Of(v []byte) uint64 {
+	if len(v) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(v)
+}
 
 func versionKey(app string, v api.Timestamp) []byte {
 	return binary.BigEndian.AppendUint64(append([]byte(app), 0), uint64(v))
@@ -81,12 +90,8 @@ func (s *Store) load(tx *bolt.Tx) error {
 }
 
 func (s *Store) loadMeta(b *bolt.Bucket) error {
-	read := func(key []byte) uint64 {
-		if v := b.Get(key); len(v) == 8 {
-			return binary.BigEndian.Uint64(v)
-		}
-		return 0
-	}
+	read := func(key []byte) uint64 { return uint64Of(b.Get(key)) }
+	s.cluster = string(b.Get(keyCluster))
 	switch f := read(keyFormat); {
 	case f == 0:
 		return damaged(s.path, fmt.Errorf("it has no format number"))

@@ -10,6 +10,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 )
 
 // format is the version of the file's layout. A file with a higher one is refused.
@@ -27,19 +28,41 @@ func Open(path string, opt Options) (*Store, error) {
 	if err := create(path, opt); err != nil {
 		return nil, err
 	}
-	s := &Store{
-		path: path, opt: opt,
-		apps: map[string]*App{}, taskApp: map[string]string{}, deployments: map[string]*Deployment{},
-		groups: map[string]*Group{}, followers: map[string]string{}, dirty: map[string]*App{},
+	s := newStore(path, opt)
+	err := s.read()
+	if err == nil {
+		err = s.claim()
 	}
-	s.queue.idle.L = &s.queue.Mutex
-	if err := s.read(); err != nil {
+	if err != nil {
 		if s.db != nil {
 			err = errors.Join(err, s.db.Close())
 		}
 		return nil, err
 	}
 	return s, nil
+}
+
+func newStore(path string, opt Options) *Store {
+	s := &Store{
+		path: path, opt: opt,
+		apps: map[string]*App{}, taskApp: map[string]string{}, deployments: map[string]*Deployment{},
+		groups: map[string]*Group{}, followers: map[string]string{}, dirty: map[string]*App{},
+	}
+	s.queue.idle.L = &s.queue.Mutex
+	return s
+}
+
+// claim notes in the file whose tasks it knows, so that a backup finds them again.
+func (s *Store) claim() error {
+	if s.opt.Cluster == "" || s.opt.Cluster == s.cluster {
+		return nil
+	}
+	err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyCluster, []byte(s.opt.Cluster)) })
+	if err != nil {
+		return fmt.Errorf("write the state file %s: %w", s.path, err)
+	}
+	s.cluster = s.opt.Cluster
+	return nil
 }
 
 // create makes an empty state file if there is none. It is made under another name first, so that a file of the right
@@ -95,19 +118,28 @@ func syncDir(dir string) error {
 func boltOptions(opt Options) *bolt.Options {
 	// The list of free pages is kept in the file: bbolt would otherwise collect it on opening in a goroutine of its own,
 	// whose panic over a damaged page nobody could catch.
-	return &bolt.Options{Timeout: opt.LockTimeout, FreelistType: bolt.FreelistMapType, NoSync: opt.NoSync}
+	return &bolt.Options{Timeout: opt.LockTimeout, FreelistType: bolt.FreelistMapType, NoSync: opt.NoSync, ReadOnly: opt.readOnly}
 }
 
 // read opens the file and loads everything. bbolt panics, or runs into addresses that do not exist, on pages that are
 // damaged in certain ways; both come out as an error.
 func (s *Store) read() (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var file *os.File // a panic inside bolt.Open leaves it open
 	defer func() {
 		if r := recover(); r != nil {
 			err = damaged(s.path, fmt.Errorf("%v", r))
 		}
+		if s.db == nil && file != nil {
+			abandon(file)
+		}
 	}()
-	s.db, err = bolt.Open(s.path, 0o600, boltOptions(s.opt))
+	opt := boltOptions(s.opt)
+	opt.OpenFile = func(name string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		file, err = os.OpenFile(name, flag, mode)
+		return file, err
+	}
+	s.db, err = bolt.Open(s.path, 0o600, opt)
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("state file %s: another orchestrator is running on it (it holds the lock)", s.path)
@@ -123,7 +155,29 @@ func (s *Store) read() (err error) {
 	return nil
 }
 
-func damaged(path string, why error) error {
-	return fmt.Errorf("state file %s is damaged: %w. It was left as it is. Put a backup in its place; or move it away to "+
-		"start without any app, which stops every task that this cluster runs", path, why)
+// abandon closes a file that bbolt may have locked, mapped, or closed. What is mapped keeps a lock over the close of its
+// file, so it is given up first (flock(2): a lock belongs to the open file description).
+func abandon(file *os.File) {
+	if raw, err := file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Flock(int(fd), unix.LOCK_UN) })
+	}
+	_ = file.Close()
 }
+
+// ErrDamaged is what Open's error wraps when the file is there but cannot be read.
+var ErrDamaged = errors.New("the state file is damaged")
+
+type damage struct {
+	path string
+	why  error
+}
+
+func (d damage) Error() string {
+	return fmt.Sprintf("state file %s is damaged: %v. It was left as it is. Put a backup in its place with "+
+		"\"orchestrator restore\"; or move it away to start without any app, which stops every task that this cluster runs",
+		d.path, d.why)
+}
+
+func (d damage) Unwrap() []error { return []error{ErrDamaged, d.why} }
+
+func damaged(path string, why error) error { return damage{path, why} }

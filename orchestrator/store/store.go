@@ -19,11 +19,14 @@ var ErrClosed = errors.New("the state file is closed")
 type Options struct {
 	LockTimeout time.Duration // wait this long for another process to release the file; default 1 s
 	Versions    int           // kept per app; default 50
+	Cluster     string        // whose tasks the file knows; "" leaves that open
 	// OnCommit is told of every commit, in order, after it is stored and before its writers are answered and its events
 	// go out: the records replaced, with what they were before. It must be quick and must not write to the store.
 	OnCommit func([]Change)
 	NoSync   bool         // for tests: skip the sync, and with it the promise to survive a crash of the machine
 	FailSave func() error // for tests: its error stands for one of the disk
+
+	readOnly bool
 }
 
 // Change is one replaced record. Old is nil for a new app, New for one that is forgotten.
@@ -46,6 +49,7 @@ type Store struct {
 	groups      map[string]*Group
 	undos       []*Undo           // oldest first
 	followers   map[string]string // name to role
+	cluster     string            // fixed once the store is open
 
 	queue struct {
 		sync.Mutex

@@ -379,6 +379,9 @@ func TestDamagedFileIsNamedAndLeftAlone(t *testing.T) {
 			if !bytes.Equal(data, after) {
 				t.Error("the file was changed")
 			}
+			if _, _, err := Restore(path, good, time.Now()); err != nil {
+				t.Errorf("restore over it: %v", err)
+			}
 		})
 	}
 }

@@ -149,6 +149,7 @@ func (n NS) Addr(t testing.TB, name string, cidrs ...string) {
 			if err := netlink.AddrAdd(l, a); err != nil {
 				return fmt.Errorf("address %s of %s: %w", c, name, err)
 			}
+			t.Cleanup(func() { _ = n.Do(func() error { return netlink.AddrDel(l, a) }) }) // lo stays, others are gone by then
 		}
 		return nil
 	})

@@ -3,15 +3,13 @@ package nft
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
 
 	"berth/vip/ruleset"
 )
-
-// chunk is how many elements go into one message of a batch. A netlink attribute has at most 64 KiB, and google/nftables
-// v0.3.0 silently drops what goes beyond.
-const chunk = 500
 
 // smallBatch is how many elements a batch has at most when the socket's buffer could not be enlarged.
 const smallBatch = 1000
@@ -40,7 +38,10 @@ func (c *Conn) Apply(b *ruleset.Batch) error {
 }
 
 func (c *Conn) apply(b *ruleset.Batch) error {
-	err := c.commit(func(conn *nftables.Conn) error { return queue(conn, table(), b) })
+	list, err := messages(table(), b)
+	if err == nil {
+		err = c.do(func(*nftables.Conn) error { return send(c.raw, list) })
+	}
 	switch {
 	case err == nil:
 		c.stats.Batches++
@@ -58,38 +59,31 @@ func table() *nftables.Table {
 	return &nftables.Table{Name: ruleset.Table, Family: nftables.TableFamilyINet}
 }
 
-// queue puts the messages of a batch into conn.
-func queue(conn *nftables.Conn, t *nftables.Table, b *ruleset.Batch) error {
-	if b.Create {
-		remake(conn, t)
-		if err := layout(conn, t, b.Layout); err != nil {
-			return err
+// messages are those of a batch, in its order.
+func messages(t *nftables.Table, b *ruleset.Batch) ([]netlink.Message, error) {
+	before, err := render(func(conn *nftables.Conn) error {
+		if b.Create {
+			remake(conn, t)
+			if err := layout(conn, t, b.Layout); err != nil {
+				return err
+			}
 		}
-	}
-	for _, p := range b.AddPicks {
-		ch := conn.AddChain(&nftables.Chain{Name: p.String(), Table: t})
-		conn.AddRule(&nftables.Rule{Table: t, Chain: ch, Exprs: pick(p)})
-	}
-	known := map[string]*nftables.Set{}
-	for _, s := range sets(t) {
-		known[s.Name] = s
-	}
-	// Entries refer to chains, so they go before the slots when something is deleted; within the transaction the order
-	// matters to nothing else.
-	for _, e := range encode(&b.Del, false) {
-		if err := inChunks(e.list, func(l []nftables.SetElement) error { return conn.SetDeleteElements(known[e.set], l) }); err != nil {
-			return err
+		for _, p := range b.AddPicks {
+			ch := conn.AddChain(&nftables.Chain{Name: p.String(), Table: t})
+			conn.AddRule(&nftables.Rule{Table: t, Chain: ch, Exprs: pick(p)})
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	for _, e := range encode(&b.Add, true) {
-		if err := inChunks(e.list, func(l []nftables.SetElement) error { return conn.SetAddElements(known[e.set], l) }); err != nil {
-			return err
+	after, err := render(func(conn *nftables.Conn) error {
+		for _, p := range b.DelPicks {
+			conn.DelChain(&nftables.Chain{Name: p.String(), Table: t})
 		}
-	}
-	for _, p := range b.DelPicks {
-		conn.DelChain(&nftables.Chain{Name: p.String(), Table: t})
-	}
-	return nil
+		return nil
+	})
+	return slices.Concat(before, elementMessages(&b.Del, false), elementMessages(&b.Add, true), after), err
 }
 
 // remake empties the way for a table, whether there is one or not.
@@ -97,15 +91,4 @@ func remake(conn *nftables.Conn, t *nftables.Table) {
 	conn.AddTable(t)
 	conn.DelTable(t)
 	conn.AddTable(t)
-}
-
-func inChunks(list []nftables.SetElement, f func([]nftables.SetElement) error) error {
-	for len(list) > 0 {
-		n := min(chunk, len(list))
-		if err := f(list[:n]); err != nil {
-			return err
-		}
-		list = list[n:]
-	}
-	return nil
 }

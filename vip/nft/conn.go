@@ -32,6 +32,9 @@ type Conn struct {
 	raw   *netlink.Conn
 	small bool // the kernel did not grant the buffers, as in a user namespace
 	stats Stats
+
+	countMu sync.Mutex
+	count   *netlink.Conn // for counters alone, so that reading many holds up no change; nil until they are asked for
 }
 
 // Stats count what happened on a Conn.
@@ -83,6 +86,9 @@ func writeBuffer(raw *netlink.Conn) int {
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.countMu.Lock()
+	defer c.countMu.Unlock()
+	c.stopCounting()
 	if c.nft == nil {
 		return nil
 	}

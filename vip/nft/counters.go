@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
+	"time"
 
-	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 
 	"berth/vip/ruleset"
 )
@@ -22,49 +25,63 @@ type Backend struct {
 	To  netip.AddrPort
 }
 
-// Counters reads how many connections went to each service and backend. Reading costs in proportion to their number.
+// Counters reads how many connections went to each service and backend. Reading costs in proportion to their number, and
+// where there are many more than that. It holds up no change.
 func (c *Conn) Counters() (Counters, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := Counters{map[ruleset.Key]uint64{}, map[Backend]uint64{}}
-	err := c.do(func(conn *nftables.Conn) error {
-		if err := exists(conn); err != nil {
-			return err
-		}
-		for _, s := range sets(table()) {
-			if err := out.read(conn, s); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errMissing) {
-		return Counters{}, fmt.Errorf("read counters: %w", explain(err))
+	c.countMu.Lock()
+	defer c.countMu.Unlock()
+	if err := c.startCounting(); err != nil {
+		return Counters{}, err
 	}
-	return out, nil
+	for range readTries {
+		out, err := readCounters(c.count)
+		switch {
+		case err == nil, errors.Is(err, syscall.ENOENT): // no table
+			return out, nil
+		case !errors.Is(err, ErrInterrupted):
+			c.stopCounting()
+			return Counters{}, fmt.Errorf("read counters: %w", explain(err))
+		}
+	}
+	return Counters{}, fmt.Errorf("read counters: %w", ErrInterrupted)
 }
 
-func (c *Counters) read(conn *nftables.Conn, s *nftables.Set) error {
-	if !s.Counter {
-		return nil
-	}
-	list, err := conn.GetSetElements(s)
-	if err != nil {
-		return err
-	}
-	for _, e := range list {
-		if e.Counter == nil {
-			continue
-		}
-		if s.DataType.Bytes == 0 {
-			if x, err := decodeEntry(e); err == nil {
-				c.Services[x.Key] += e.Counter.Packets
-			}
-			continue
-		}
-		if x, err := decodeSlot(e); err == nil {
-			c.Backends[Backend{x.Key, x.To}] += e.Counter.Packets
+// startCounting is called with countMu held, as stopCounting is.
+func (c *Conn) startCounting() (err error) {
+	if c.count == nil {
+		if c.count, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); err != nil {
+			return fmt.Errorf("connect to nftables: %w", explain(err))
 		}
 	}
-	return nil
+	return c.count.SetDeadline(time.Now().Add(timeout))
+}
+
+func (c *Conn) stopCounting() {
+	if c.count != nil {
+		_ = c.count.Close()
+		c.count = nil
+	}
+}
+
+func readCounters(raw *netlink.Conn) (Counters, error) {
+	out := Counters{map[ruleset.Key]uint64{}, map[Backend]uint64{}}
+	for _, f := range []family{v4, v6} {
+		err := dump(raw, "services"+f.digit, func(e element) error {
+			x, err := decodeEntry(e)
+			out.Services[x.Key] += e.packets
+			return err
+		})
+		if err != nil {
+			return out, err
+		}
+		err = dump(raw, "backends"+f.digit, func(e element) error {
+			x, err := decodeSlot(e)
+			out.Backends[Backend{x.Key, x.To}] += e.packets
+			return err
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }

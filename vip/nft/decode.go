@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/nftables"
-
 	"berth/vip/ruleset"
 )
 
@@ -31,32 +29,16 @@ func decodeKey(b []byte) (k ruleset.Key, rest []byte, err error) {
 	return k, b[n+8:], nil
 }
 
-func decodeEntry(e nftables.SetElement) (ruleset.Entry, error) {
-	k, rest, err := decodeKey(e.Key)
+func decodeEntry(e element) (ruleset.Entry, error) {
+	k, rest, err := decodeKey(e.key)
 	if err != nil || len(rest) != 0 {
 		return ruleset.Entry{}, errShape
 	}
-	chain, err := decodeVerdict(e.Val)
-	if err != nil {
-		return ruleset.Entry{}, err
-	}
-	p, err := decodePick(chain)
+	p, err := decodePick(text(e.chain))
 	if p.Slots == 0 {
 		p.V6 = k.Addr.Is6()
 	}
 	return ruleset.Entry{Key: k, Pick: p}, err
-}
-
-// decodeVerdict finds the chain's name among the attributes of a verdict: code (8 bytes), then the name.
-func decodeVerdict(b []byte) (string, error) {
-	if len(b) < 12 {
-		return "", errShape
-	}
-	n := int(binary.NativeEndian.Uint16(b[8:]))
-	if n < 4 || 8+n > len(b) {
-		return "", errShape
-	}
-	return string(bytes.TrimRight(b[12:8+n], "\x00")), nil
 }
 
 func decodePick(chain string) (ruleset.Pick, error) {
@@ -72,56 +54,55 @@ func decodePick(chain string) (ruleset.Pick, error) {
 	return ruleset.Pick{V6: d == v6.digit, Slots: slots}, nil
 }
 
-func decodeSlot(e nftables.SetElement) (ruleset.Slot, error) {
-	k, rest, err := decodeKey(e.Key)
+func decodeSlot(e element) (ruleset.Slot, error) {
+	k, rest, err := decodeKey(e.key)
 	n := k.Addr.BitLen() / 8
-	if err != nil || len(rest) != 4 || len(e.Val) < n+4 {
+	if err != nil || len(rest) != 4 || len(e.value) < n+4 {
 		return ruleset.Slot{}, errShape
 	}
-	to, _ := netip.AddrFromSlice(e.Val[:n])
+	to, _ := netip.AddrFromSlice(e.value[:n])
 	return ruleset.Slot{Key: k, Index: int(binary.NativeEndian.Uint32(rest)),
-		To: netip.AddrPortFrom(to, binary.BigEndian.Uint16(e.Val[n:]))}, nil
+		To: netip.AddrPortFrom(to, binary.BigEndian.Uint16(e.value[n:]))}, nil
 }
 
-func decodeAddr(e nftables.SetElement) (netip.Addr, error) {
-	a, ok := netip.AddrFromSlice(e.Key)
+func decodeAddr(e element) (netip.Addr, error) {
+	a, ok := netip.AddrFromSlice(e.key)
 	if !ok {
 		return a, errShape
 	}
 	return a, nil
 }
 
-func decodePair(e nftables.SetElement) (netip.Addr, error) {
-	n := len(e.Key) / 2
-	if !bytes.Equal(e.Key[:n], e.Key[n:]) {
+func decodePair(e element) (netip.Addr, error) {
+	n := len(e.key) / 2
+	if !bytes.Equal(e.key[:n], e.key[n:]) {
 		return netip.Addr{}, errShape
 	}
-	return decodeAddr(nftables.SetElement{Key: e.Key[:n]})
+	return decodeAddr(element{key: e.key[:n]})
 }
 
-func decodeLink(role ruleset.Role, e nftables.SetElement) (ruleset.Link, error) {
-	if len(e.Key) < nameLen {
+func decodeLink(role ruleset.Role, e element) (ruleset.Link, error) {
+	if len(e.key) < nameLen {
 		return ruleset.Link{}, errShape
 	}
-	return ruleset.Link{Role: role, Name: string(bytes.TrimRight(e.Key[:nameLen], "\x00"))}, nil
+	return ruleset.Link{Role: role, Name: text(e.key[:nameLen])}, nil
 }
 
-// decodeRanges pairs the starts and ends of an interval set. Only ranges that are prefixes are ours.
-func decodeRanges(list []nftables.SetElement) ([]netip.Prefix, error) {
-	type mark struct {
-		at  netip.Addr
-		end bool
-	}
-	var marks []mark
-	for _, e := range list {
-		a, err := decodeAddr(e)
-		if err != nil {
-			return nil, err
-		}
-		if !e.IntervalEnd || !a.IsUnspecified() {
-			marks = append(marks, mark{a, e.IntervalEnd})
-		}
-	}
+// mark is the start of an interval, or the first address behind its end.
+type mark struct {
+	at  netip.Addr
+	end bool
+}
+
+func decodeMark(e element) (mark, error) {
+	a, err := decodeAddr(e)
+	return mark{a, e.end}, err
+}
+
+// decodeRanges pairs the marks of an interval set. Only ranges that are prefixes are ours.
+func decodeRanges(marks []mark) ([]netip.Prefix, error) {
+	// The end of what reaches to the last address of all.
+	marks = slices.DeleteFunc(marks, func(m mark) bool { return m.end && m.at.IsUnspecified() })
 	slices.SortFunc(marks, func(a, b mark) int {
 		if c := a.at.Compare(b.at); c != 0 || a.end == b.end {
 			return c

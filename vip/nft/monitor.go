@@ -66,7 +66,7 @@ func (w *watcher) message(m netlink.Message) bool {
 	case unix.NFT_MSG_NEWTABLE, unix.NFT_MSG_DELTABLE, unix.NFT_MSG_NEWCHAIN, unix.NFT_MSG_DELCHAIN, unix.NFT_MSG_NEWRULE,
 		unix.NFT_MSG_DELRULE, unix.NFT_MSG_NEWSET, unix.NFT_MSG_DELSET, unix.NFT_MSG_NEWSETELEM, unix.NFT_MSG_DELSETELEM:
 		// In all of these the first attribute is the table's name.
-		w.ours = w.ours || text(m.Data, 1) == ruleset.Table
+		w.ours = w.ours || attributeText(m.Data, 1) == ruleset.Table
 	}
 	return false
 }

@@ -3,7 +3,6 @@ package nft
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"syscall"
 
@@ -21,16 +20,11 @@ var errMissing = errors.New("no table")
 func (c *Conn) Read() (r *ruleset.Ruleset, odd []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err = c.do(func(conn *nftables.Conn) error {
-		var contents ruleset.Contents
-		if contents, odd, err = read(conn, c.raw); err != nil {
-			return err
+	for range readTries {
+		if r, odd, err = c.readOnce(); !errors.Is(err, ErrInterrupted) {
+			break
 		}
-		var more []string
-		r, more = contents.Ruleset()
-		odd = append(odd, more...)
-		return nil
-	})
+	}
 	switch {
 	case errors.Is(err, errMissing):
 		return nil, nil, nil
@@ -42,6 +36,23 @@ func (c *Conn) Read() (r *ruleset.Ruleset, odd []string, err error) {
 	return r, nil, nil
 }
 
+// readTries is how often reading begins anew because somebody changes the table meanwhile.
+const readTries = 5
+
+func (c *Conn) readOnce() (r *ruleset.Ruleset, odd []string, err error) {
+	err = c.do(func(conn *nftables.Conn) error {
+		var contents ruleset.Contents
+		if contents, odd, err = read(conn, c.raw); err != nil {
+			return err
+		}
+		var more []string
+		r, more = contents.Ruleset()
+		odd = append(odd, more...)
+		return nil
+	})
+	return r, odd, err
+}
+
 func read(conn *nftables.Conn, raw *netlink.Conn) (c ruleset.Contents, odd []string, err error) {
 	if err := exists(conn); err != nil {
 		return c, nil, err
@@ -50,16 +61,14 @@ func read(conn *nftables.Conn, raw *netlink.Conn) (c ruleset.Contents, odd []str
 		return c, odd, err
 	}
 	for _, s := range sets(table()) {
-		list, err := conn.GetSetElements(s)
-		if errors.Is(err, syscall.ENOENT) {
+		err := collect(&c, raw, s.Name)
+		switch {
+		case errors.Is(err, syscall.ENOENT):
 			odd = append(odd, "set "+s.Name+" is missing")
-			continue
-		}
-		if err != nil {
-			return c, nil, fmt.Errorf("set %s: %w", s.Name, err)
-		}
-		if err := decode(&c, s.Name, list); err != nil {
+		case errors.Is(err, errShape):
 			odd = append(odd, fmt.Sprintf("set %s: %v", s.Name, err))
+		case err != nil:
+			return c, nil, err
 		}
 	}
 	return c, odd, nil
@@ -132,35 +141,37 @@ func readChains(conn *nftables.Conn, raw *netlink.Conn) (l ruleset.Layout, picks
 	return l, picks, odd, nil
 }
 
-// decode puts the elements of a set where they belong.
-func decode(c *ruleset.Contents, set string, list []nftables.SetElement) (err error) {
+// collect puts the elements of a set where they belong.
+func collect(c *ruleset.Contents, raw *netlink.Conn, set string) error {
 	switch strings.TrimRight(set, v4.digit+v6.digit) {
 	case "services":
-		c.Entries, err = decodeAll(c.Entries, list, decodeEntry)
+		return appendAll(raw, set, &c.Entries, decodeEntry)
 	case "backends":
-		c.Slots, err = decodeAll(c.Slots, list, decodeSlot)
+		return appendAll(raw, set, &c.Slots, decodeSlot)
 	case "vips":
-		c.VIPs, err = decodeAll(c.VIPs, list, decodeAddr)
+		return appendAll(raw, set, &c.VIPs, decodeAddr)
 	case "hairpin":
-		c.Hairpin, err = decodeAll(c.Hairpin, list, decodePair)
+		return appendAll(raw, set, &c.Hairpin, decodePair)
 	case "ranges":
-		var more []netip.Prefix
-		more, err = decodeRanges(list)
+		var marks []mark
+		if err := appendAll(raw, set, &marks, decodeMark); err != nil {
+			return err
+		}
+		more, err := decodeRanges(marks)
 		c.Ranges = append(c.Ranges, more...)
+		return err
 	default:
 		role := ruleset.Role(set)
-		c.Links, err = decodeAll(c.Links, list, func(e nftables.SetElement) (ruleset.Link, error) { return decodeLink(role, e) })
+		return appendAll(raw, set, &c.Links, func(e element) (ruleset.Link, error) { return decodeLink(role, e) })
 	}
-	return err
 }
 
-func decodeAll[T any](out []T, list []nftables.SetElement, f func(nftables.SetElement) (T, error)) ([]T, error) {
-	for _, e := range list {
-		v, err := f(e)
-		if err != nil {
-			return out, err
+func appendAll[T any](raw *netlink.Conn, set string, to *[]T, decode func(element) (T, error)) error {
+	return dump(raw, set, func(e element) error {
+		v, err := decode(e)
+		if err == nil {
+			*to = append(*to, v)
 		}
-		out = append(out, v)
-	}
-	return out, nil
+		return err
+	})
 }

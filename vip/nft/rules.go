@@ -30,27 +30,25 @@ func countRules(raw *netlink.Conn) (map[string]int, error) {
 	}
 	count := map[string]int{}
 	for _, m := range list {
-		if text(m.Data, unix.NFTA_RULE_TABLE) == ruleset.Table {
-			count[text(m.Data, unix.NFTA_RULE_CHAIN)]++
+		if attributeText(m.Data, unix.NFTA_RULE_TABLE) == ruleset.Table {
+			count[attributeText(m.Data, unix.NFTA_RULE_CHAIN)]++
 		}
 	}
 	return count, nil
 }
 
-// text finds an attribute of a message of the nftables subsystem.
-func text(data []byte, attr uint16) string {
+// attributeText finds an attribute of a message of the nftables subsystem.
+func attributeText(data []byte, attr uint16) string {
 	const header = 4
 	if len(data) < header {
 		return ""
 	}
-	d, err := netlink.NewAttributeDecoder(data[header:])
+	b, err := child(data[header:], attr)
 	if err != nil {
 		return ""
 	}
-	for d.Next() {
-		if d.Type() == attr {
-			return string(bytes.TrimRight(d.Bytes(), "\x00"))
-		}
-	}
-	return ""
+	return text(b)
 }
+
+// text is a string as the kernel writes it, with a zero at the end.
+func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }

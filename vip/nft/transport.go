@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
 	"github.com/google/nftables"
@@ -14,7 +15,7 @@ import (
 // errRendered ends a Flush whose messages have been taken.
 var errRendered = errors.New("rendered")
 
-// render returns the messages of a batch that f queues, from the beginning to the end mark. google/nftables builds them; we
+// render returns the messages of a batch that f queues, without the marks of its beginning and end. google/nftables builds them; we
 // send them ourselves, because with an acknowledgement for every message a large batch overflows the receive buffer
 // although it was committed (its issues 103 and 350), and because some refusals answer fewer messages than it waits for.
 func render(f func(*nftables.Conn) error) (list []netlink.Message, err error) {
@@ -31,6 +32,9 @@ func render(f func(*nftables.Conn) error) (list []netlink.Message, err error) {
 	if err := conn.Flush(); err != nil && !errors.Is(err, errRendered) {
 		return nil, err
 	}
+	if len(list) > 0 {
+		list = list[1 : len(list)-1]
+	}
 	for i := range list {
 		list[i].Header.Flags &^= netlink.Acknowledge
 		list[i].Header.Sequence, list[i].Header.PID = 0, 0
@@ -38,10 +42,17 @@ func render(f func(*nftables.Conn) error) (list []netlink.Message, err error) {
 			originalAddress(list[i].Data)
 		}
 	}
-	if len(list) > 2 {
-		list[len(list)-2].Header.Flags |= netlink.Acknowledge // the last before the end mark
-	}
 	return list, nil
+}
+
+// marked puts the marks of a transaction around its messages, and asks for an answer to the last one.
+func marked(list []netlink.Message) []netlink.Message {
+	mark := func(kind netlink.HeaderType) []netlink.Message {
+		return []netlink.Message{{Header: netlink.Header{Type: kind, Flags: netlink.Request},
+			Data: binary.BigEndian.AppendUint16([]byte{0, unix.NFNETLINK_V0}, unix.NFNL_SUBSYS_NFTABLES)}}
+	}
+	list[len(list)-1].Header.Flags |= netlink.Acknowledge
+	return slices.Concat(mark(unix.NFNL_MSG_BATCH_BEGIN), list, mark(unix.NFNL_MSG_BATCH_END))
 }
 
 // originalAddress turns the key of "ct original daddr" into the one that knows its family. The library can write only the
@@ -87,9 +98,10 @@ func indexAligned(b, piece []byte) int {
 
 // send hands a batch to the kernel, which works it off before the call returns: all answers are in the socket by then.
 func send(raw *netlink.Conn, list []netlink.Message) error {
-	if len(list) <= 2 {
+	if len(list) == 0 {
 		return nil
 	}
+	list = marked(list)
 	if _, err := drain(raw); err != nil && !errors.Is(err, syscall.ENOBUFS) {
 		return err
 	}

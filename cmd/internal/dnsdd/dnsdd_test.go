@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"berth/cmd/internal/cli"
+	"berth/internal/porttest"
 	"berth/orchestrator/api"
 	"berth/orchestrator/client/clienttest"
 )
@@ -317,5 +320,99 @@ func TestNamesOfAgents(t *testing.T) {
 	}
 	if got := h.lookup("a"); len(got) != 1 {
 		t.Error("an agent vanished with DNS", got)
+	}
+}
+
+// Two ways in which the system's resolver file leads back here: directly, and by way of another server.
+func TestResolverFileThatPointsHere(t *testing.T) {
+	port := porttest.Free(t)
+	relay, back := net.JoinHostPort("127.0.0.1", strconv.Itoa(porttest.Free(t))), net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	var relayed atomic.Int32
+	pc, err := net.ListenPacket("udp", relay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		relayed.Add(1)
+		in, err := dns.Exchange(m, back)
+		if err != nil {
+			in = new(dns.Msg).SetRcode(m, dns.RcodeServerFailure)
+		}
+		_ = w.WriteMsg(in)
+	})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.ActivateAndServe()
+	}()
+	t.Cleanup(func() {
+		_ = pc.Close()
+		<-done
+	})
+	file := filepath.Join(t.TempDir(), "resolv.conf")
+	if err := os.WriteFile(file, []byte("nameserver "+back+"\nnameserver "+relay+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src := clienttest.NewServer(t)
+	src.SetApp(app("/web", "10.0.0.1"))
+	b := start(t, func(c *Config) {
+		c.Listen, c.ResolvConf, c.LoopCheck = []string{back}, file, true
+	}, src.URL())
+	await(t, b, "web.marathon.mesos", dns.TypeA)
+	var status struct {
+		Forward struct {
+			Upstreams []struct {
+				Addr  string
+				Loops bool
+			}
+		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get("http://" + b.HTTP + "/v2/status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = json.NewDecoder(resp.Body).Decode(&status)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ups := status.Forward.Upstreams; len(ups) == 1 && ups[0].Addr == relay && ups[0].Loops {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	n := relayed.Load()
+	if m := ask(t, b, "a.example.com", dns.TypeA); m.Rcode != dns.RcodeServerFailure || relayed.Load() != n || n > 3 {
+		t.Errorf("%v; the relay was asked %d times", m, relayed.Load())
+	}
+}
+
+func TestIPv6(t *testing.T) {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: this machine has no IPv6: %v", err)
+	}
+	l.Close()
+	src := clienttest.NewServer(t)
+	src.SetApp(app("/web", "fd00::1"))
+	b := start(t, func(c *Config) {
+		c.Listen = []string{net.JoinHostPort("::1", strconv.Itoa(porttest.Free(t)))}
+	}, src.URL())
+	if m := await(t, b, "web.marathon.mesos", dns.TypeAAAA); m.Answer[0].(*dns.AAAA).AAAA.String() != "fd00::1" {
+		t.Errorf("%v", m)
+	}
+	if m := ask(t, b, "web.marathon.mesos", dns.TypeA); m.Rcode != dns.RcodeSuccess || len(m.Answer) > 0 || len(m.Ns) != 1 {
+		t.Errorf("A: %v", m)
+	}
+	if m := ask(t, b, "ns1.mesos", dns.TypeAAAA); len(m.Answer) != 1 || m.Answer[0].(*dns.AAAA).AAAA.String() != "::1" {
+		t.Errorf("ns1: %v", m)
+	}
+	const name = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa"
+	if m := ask(t, b, name, dns.TypePTR); len(m.Answer) != 1 || m.Answer[0].(*dns.PTR).Ptr != "fd00--1.agent.mesos." {
+		t.Errorf("PTR: %v", m)
 	}
 }

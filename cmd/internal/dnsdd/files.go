@@ -11,7 +11,8 @@ import (
 // filesEvery is how often files are looked at for changes.
 const filesEvery = 5 * time.Second
 
-// followFiles takes changes of the files of records and of the system's resolvers in, also when SIGHUP asks for it.
+// followFiles takes changes of the files of records and of the system's resolvers in, also when SIGHUP asks for it, and looks for
+// loops at the start and whenever the resolvers may be others.
 func (d *daemon) followFiles(ctx context.Context) {
 	got := make(chan os.Signal, 1)
 	if d.opt.Signals {
@@ -20,6 +21,7 @@ func (d *daemon) followFiles(ctx context.Context) {
 	}
 	files := []string{d.c.HostsFile, d.c.RecordsFile, d.c.ResolvConf}
 	seen := stamps(files)
+	d.findLoops(ctx)
 	tick := time.NewTicker(filesEvery)
 	defer tick.Stop()
 	for {
@@ -28,12 +30,19 @@ func (d *daemon) followFiles(ctx context.Context) {
 			return
 		case <-got:
 			seen = stamps(files)
-			d.reload(true, true)
+			d.reload(ctx, true, true)
 		case <-tick.C:
 			now := stamps(files)
-			d.reload(now[0] != seen[0] || now[1] != seen[1], now[2] != seen[2])
+			d.reload(ctx, now[0] != seen[0] || now[1] != seen[1], now[2] != seen[2])
 			seen = now
 		}
+	}
+}
+
+// findLoops looks for resolvers that ask us, if that is wanted.
+func (d *daemon) findLoops(ctx context.Context) {
+	if d.c.LoopCheck && d.c.External && len(d.listeners) > 0 {
+		d.forward.FindLoops(ctx)
 	}
 }
 
@@ -54,7 +63,7 @@ func stamps(files []string) [3]stamp {
 }
 
 // reload keeps what it had where a file cannot be read.
-func (d *daemon) reload(records, system bool) {
+func (d *daemon) reload(ctx context.Context, records, system bool) {
 	if records && (d.c.HostsFile != "" || d.c.RecordsFile != "") {
 		if s, err := d.c.static(); err != nil {
 			d.log.Error("records of files stay as they were", "err", err)
@@ -70,5 +79,8 @@ func (d *daemon) reload(records, system bool) {
 			d.forward.SetResolvers(list)
 			d.log.Info("resolvers of the system", "count", len(list))
 		}
+	}
+	if system {
+		d.findLoops(ctx)
 	}
 }

@@ -227,9 +227,6 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.c.VIP != "" {
 		group.Go(func() { d.loop.FollowVIPs(inside, d.vips) })
 	}
-	if d.c.LoopCheck && d.c.External {
-		group.Go(func() { d.forward.FindLoops(inside) })
-	}
 	if d.opt.Started != nil {
 		d.opt.Started(d.loop)
 	}

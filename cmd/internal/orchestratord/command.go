@@ -41,10 +41,11 @@ func Command() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return Run(cmd.Context(), c, Options{Log: log})
+			return Run(cmd.Context(), c, Options{Log: log, Stderr: cmd.ErrOrStderr(), AwaitRepair: true})
 		},
 	}
 	AddFlags(cmd.Flags(), &c)
+	cmd.AddCommand(restoreCommand())
 	cmd.Flags().StringVar(&file, "config", "", "JSON `file` with flag names as keys; the environment and flags win")
 	return cmd
 }
@@ -67,6 +68,8 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.EngineData, "engine-data", c.EngineData, "`path` at which the engine's host sees the data directory, when\n"+
 		"the orchestrator itself runs in a container")
 	f.BoolVar(&c.ForbidPrivileged, "forbid-privileged", c.ForbidPrivileged, "refuse privileged containers")
+	f.StringSliceVar(&c.DNS, "dns", c.DNS, "`IP` of the name servers that containers ask, on port 53, as dnsd's; at most 3. An app's\n"+
+		"own docker parameter dns comes first (default: the engine's choice)")
 
 	f.StringVar(&c.AgentIP, "agent-ip", c.AgentIP, "`address` at which host ports are reached")
 	f.StringVar(&c.AgentHost, "agent-host", c.AgentHost, "`name` that tasks are listed under; it must resolve where the\n"+

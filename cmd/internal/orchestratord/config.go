@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,10 +36,11 @@ type Config struct {
 	// Cluster marks the tasks that are this daemon's. Two daemons that share an engine need two names, or each removes the
 	// other's tasks as strays.
 	Cluster          string
-	DockerHost       string // the engine's address; "" means DOCKER_HOST or the local socket
-	EngineData       string // path under which the engine's host sees Data, "" means the same
-	ForbidPrivileged bool   // refuse privileged containers
-	TaskPath         string // PATH of processes whose app sets none; "" means the system's usual one
+	DockerHost       string   // the engine's address; "" means DOCKER_HOST or the local socket
+	EngineData       string   // path under which the engine's host sees Data, "" means the same
+	ForbidPrivileged bool     // refuse privileged containers
+	DNS              []string // name servers of containers whose app names none; none: the engine's
+	TaskPath         string   // PATH of processes whose app sets none; "" means the system's usual one
 
 	AgentIP      string   // where host ports are reached
 	AgentHost    string   // name that tasks are listed under; "" means AgentIP
@@ -167,6 +169,9 @@ func (c Config) agent(r *resolved) error {
 	if a, err := netip.ParseAddr(c.AgentIP); err != nil || a.IsUnspecified() {
 		return bad("agent-ip", c.AgentIP, "an IP address of this machine")
 	}
+	if err := c.checkDNS(); err != nil {
+		return err
+	}
 	if len(c.AgentHost) > 253 || strings.ContainsAny(c.AgentHost, " \t\r\n/:") {
 		return bad("agent-host", c.AgentHost, "a host name")
 	}
@@ -185,6 +190,23 @@ func (c Config) agent(r *resolved) error {
 	}
 	if len(c.Roles) == 0 {
 		return bad("roles", "", "at least one, such as *")
+	}
+	return nil
+}
+
+// maxDNS is how many name servers a container's resolver looks at (resolv.conf(5), MAXNS).
+const maxDNS = 3
+
+// checkDNS refuses addresses that mean something else inside a container.
+func (c Config) checkDNS() error {
+	if len(c.DNS) > maxDNS {
+		return bad("dns", strings.Join(c.DNS, ","), fmt.Sprintf("at most %d addresses, as a resolver looks at no more", maxDNS))
+	}
+	for i, s := range c.DNS {
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.IsUnspecified() || a.IsLoopback() || a.Zone() != "" || slices.Contains(c.DNS[:i], s) {
+			return bad("dns", s, "the IP address of a name server on port 53, each once; not loopback, which in a container is the container")
+		}
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"berth/cmd/internal/cli"
 	"berth/orchestrator/audit"
 	"berth/orchestrator/httpapi"
+	"berth/orchestrator/store"
 	"berth/orchestrator/ui"
 )
 
@@ -29,6 +30,9 @@ type Options struct {
 	Log *slog.Logger // nil discards
 	// Stderr takes the audit log if it is to go there; nil is the process's own.
 	Stderr io.Writer
+	// AwaitRepair lets a Run with a damaged state file wait, and say so to who asks, until the file is another. Otherwise
+	// that is an error.
+	AwaitRepair bool
 	// Started is called once the API takes requests, with its URL as seen from this machine.
 	Started func(url string)
 
@@ -80,6 +84,15 @@ func Run(ctx context.Context, c Config, opt Options) error {
 		return err
 	}
 	e, release, err := opt.open(ctx, c, r, addr.Port, opt.Log)
+	for opt.AwaitRepair && errors.Is(err, store.ErrDamaged) {
+		opt.Log.Error("THE STATE CANNOT BE READ: the tasks run on, nothing is started or stopped; waiting for the file to be "+
+			"replaced", "error", err)
+		if ln, err = awaitRepair(ctx, c, r, ln); err != nil || ctx.Err() != nil {
+			return err
+		}
+		defer ln.Close()
+		e, release, err = opt.open(ctx, c, r, addr.Port, opt.Log)
+	}
 	if err != nil {
 		return err
 	}

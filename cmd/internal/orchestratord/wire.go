@@ -98,6 +98,7 @@ func openDocker(ctx context.Context, c Config, log *slog.Logger) (*docker.Driver
 		EngineData:      c.EngineData,
 		Host:            c.DockerHost,
 		ForbidPrivilege: c.ForbidPrivileged,
+		DNS:             c.DNS,
 		Log:             log,
 	})
 	if err != nil {

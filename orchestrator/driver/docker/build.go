@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -32,6 +33,7 @@ type BuildOptions struct {
 	Sandbox   string // the task's sandbox as the engine's host sees it
 	HardCPU   bool
 	LogDriver string // the engine's default: json-file and local get a bound on their size
+	DNS       []string
 }
 
 // Build turns a spec into the engine's terms (marathon-api.md sections 3.3, 3.4, 5 and 6). It is pure. Its errors are
@@ -72,6 +74,9 @@ func Build(spec driver.Spec, opt BuildOptions) (*Config, error) {
 		return nil, err
 	}
 	c.boundLogs(opt.LogDriver)
+	if len(c.Host.DNS) == 0 { // else the app's own parameter dns says which
+		c.Host.DNS = slices.Clone(opt.DNS)
+	}
 	return c, nil
 }
 

@@ -73,6 +73,25 @@ func TestBuildWhole(t *testing.T) {
 	}
 }
 
+// The orchestrator's name servers are for every container but those whose app names its own.
+func TestNameServers(t *testing.T) {
+	ours := []string{"10.0.0.53", "fd00::53"}
+	for _, mode := range []string{api.NetworkBridge, api.NetworkHost} {
+		spec := buildSpec(func(s *driver.Spec) { s.App.Networks[0].Mode = mode })
+		c, err := Build(spec, BuildOptions{Cluster: "c", DNS: ours})
+		if err != nil || !slices.Equal(c.Host.DNS, ours) {
+			t.Errorf("%s: %v, %v", mode, c.Host.DNS, err)
+		}
+		spec.App.Container.Docker.Parameters = []api.Parameter{{Key: "dns", Value: "192.0.2.1"}}
+		if c, err = Build(spec, BuildOptions{Cluster: "c", DNS: ours}); err != nil || !slices.Equal(c.Host.DNS, []string{"192.0.2.1"}) {
+			t.Errorf("%s, an app with its own: %v, %v", mode, c.Host.DNS, err)
+		}
+	}
+	if c := build(t, nil); c.Host.DNS != nil {
+		t.Errorf("without any: %v", c.Host.DNS)
+	}
+}
+
 func TestCommandSemantics(t *testing.T) {
 	for name, c := range map[string]struct {
 		app        api.App

@@ -38,8 +38,10 @@ type Options struct {
 	ConfigFile      string
 	HardCPU         bool // cpus is a hard quota, not only a share
 	ForbidPrivilege bool // refuse privileged containers
-	Fetcher         sandbox.Fetcher
-	Log             *slog.Logger // nil discards
+	// DNS are the name servers of containers whose app names none; none leaves it to the engine.
+	DNS     []string
+	Fetcher sandbox.Fetcher
+	Log     *slog.Logger // nil discards
 }
 
 // Driver runs tasks as containers.

@@ -64,7 +64,7 @@ func (d *Driver) bringUp(ctx context.Context, spec driver.Spec) error {
 	}
 	dir := filepath.Join(d.opt.EngineData, "containers", sandbox.Name(spec.TaskID), sandboxDir)
 	c, err := Build(spec, BuildOptions{
-		Cluster: d.opt.Cluster, Sandbox: dir, HardCPU: d.opt.HardCPU, LogDriver: logDriver,
+		Cluster: d.opt.Cluster, Sandbox: dir, HardCPU: d.opt.HardCPU, LogDriver: logDriver, DNS: d.opt.DNS,
 	})
 	if err != nil {
 		return err
