@@ -78,7 +78,7 @@ crash: ## the orchestrator killed CRASHES (50) times amid writes and deployments
 compose-test: ## docker compose with a freshly built image, as docs/compose.md says; takes minutes
 	$(GO) test -tags e2e,compose -count=1 -timeout 30m -v -run TestCompose ./e2e/...
 
-HAPROXY_E2E := Label|Template|Protocols|Flags|Environment|FailOver|OneShot|ZDD|Reload|HAProxy|MLB
+HAPROXY_E2E := Canary|Label|Template|Protocols|Flags|Environment|FailOver|OneShot|ZDD|Reload|HAProxy|MLB
 
 e2e-haproxy-3.0: ## what has to do with HAProxy, with Debian 13's HAProxy 3.0 (kept in ~/.cache/berth)
 	@BERTH_HAPROXY=$$(scripts/haproxy-3.0) && export BERTH_HAPROXY && \

@@ -28,6 +28,13 @@ func TestScalingDuringADeploymentNeedsForceAndTakesItAlong(t *testing.T) {
 		if api.CodeOf(err) != api.CodeLocked || !strings.Contains(err.Error(), first.DeploymentID) {
 			t.Fatalf("without force: %v", err)
 		}
+		dry := httpapi.WriteOptions{Force: true, DryRun: true}
+		if _, err := w.o.Change(context.Background(), []httpapi.AppChange{scale}, dry); err != nil {
+			t.Fatal(err)
+		}
+		if d, _ := w.o.Deployment(first.DeploymentID); d.State != api.DeploymentRunning {
+			t.Errorf("after a dry run: %s", toJSON(d))
+		}
 		w.force(scale)
 		if d, _ := w.o.Deployment(first.DeploymentID); d.State != api.DeploymentFailed || d.Reason != "overridden by another deployment" {
 			t.Errorf("the first deployment: %s", toJSON(d))
@@ -108,6 +115,22 @@ func TestRestartReplacesEachTaskAndEndsTheBackoff(t *testing.T) {
 		now := w.wantRunning("/web", 2)
 		if slices.Contains(now, old[1]) || len(w.o.Queue()) != 0 {
 			t.Errorf("old %v, now %v, queue %s", old, now, w.explain())
+		}
+	})
+}
+
+func TestDryRunLeavesADeploymentAlone(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.host.Script("/web", fake.Behaviour{StartDelay: 2 * time.Second, Program: program.Program{Run: true}})
+		r := w.change(put(app("/web", "")))
+		dry := httpapi.WriteOptions{Force: true, DryRun: true}
+		bigger := edit("/web", func(a *api.App) { a.Instances = 5 })
+		if _, err := w.o.Change(context.Background(), []httpapi.AppChange{bigger}, dry); err != nil {
+			t.Fatal(err)
+		}
+		w.after(10 * time.Second)
+		if d, _ := w.o.Deployment(r.DeploymentID); d.State != api.DeploymentSucceeded || d.Reason != "" {
+			t.Errorf("deployment %s", toJSON(d))
 		}
 	})
 }
