@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxNotices  = 10_000           // undelivered events; more become one that names no app
+	maxNotices  = 10_000          // undelivered events; more become one that names no app
 	streamBase  = time.Second / 4 // see backoff
 	streamLived = time.Second     // a stream that lived so long was a good one
 )
