@@ -44,7 +44,7 @@ func someApps(port int, task api.Task) *rapid.Generator[[]*api.AppInfo] {
 			put("AUTH", "", "", "", "", "r:joe:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1")
 			put("HTTP_BACKEND_REDIR", "", "", "", "/home")
 			put("BACKEND_NETWORK_ALLOWED_ACL", "", "", "", "10.0.0.0/8", "127.0.0.0/8")
-			put("HTTP_FRONTEND_ACL", "", "", "", "", "", "  acl host_{cleanedUpHostname} var(txn.host) {hostMatch}\n"+
+			put("HTTP_FRONTEND_ACL", "", "", "", "  acl host_{cleanedUpHostname} var(txn.host) {hostMatch}\n"+
 				"  use_backend {backend} if host_{cleanedUpHostname}\n")
 			a := testApp(fmt.Sprintf("/app%d", i), port, labels, task)
 			a.Version = api.Timestamp(rapid.IntRange(1, 5).Draw(t, "version"))

@@ -10,8 +10,8 @@ import (
 )
 
 // substitute returns m with the guilty apps as they were in last, or without them where last has none. Their servers are
-// followed all the same: what makes an app guilty is a label, and its tasks move on. Neither m nor last is changed. Its work
-// is one pass over m; only what is kept of last is looked up and sorted in.
+// followed all the same: what makes an app guilty is a label, and its tasks move on. Hosts that it asks for now are those of
+// the others again. Neither m nor last is changed.
 func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
 	if len(guilty) == 0 {
 		return m
@@ -26,18 +26,17 @@ func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
 	}
 	next := &model.Model{
 		Services: slices.DeleteFunc(slices.Clone(m.Services), func(s *model.Service) bool { return out[s.Name] }),
-		Hosts:    slices.DeleteFunc(slices.Clone(m.Hosts), func(r model.HostRoute) bool { return out[r.Backend] }),
-		AppIDs:   slices.DeleteFunc(slices.Clone(m.AppIDs), func(r model.AppRoute) bool { return out[r.Backend] }),
 	}
 	if last != nil {
 		keep(next, last, guilty, servers)
 	}
+	next.Hosts, next.AppIDs = model.Routes(next.Services)
 	return next
 }
 
-// keep adds the guilty apps' old services to next, where nobody has taken their name, port or route.
+// keep adds the guilty apps' old services to next, where nobody has taken their name or port.
 func keep(next, last *model.Model, guilty map[string]bool, servers map[string][]model.Server) {
-	kept := map[string]bool{}
+	had := len(next.Services)
 	for _, old := range last.Services {
 		if !guilty[old.App] || taken(next, old) {
 			continue
@@ -49,32 +48,12 @@ func keep(next, last *model.Model, guilty map[string]bool, servers map[string][]
 			svc = &copied
 		}
 		next.Services = append(next.Services, svc)
-		kept[svc.Name] = true
 	}
-	if len(kept) == 0 {
-		return
+	if len(next.Services) > had {
+		slices.SortStableFunc(next.Services, func(a, b *model.Service) int {
+			return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port))
+		})
 	}
-	slices.SortStableFunc(next.Services, func(a, b *model.Service) int {
-		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port))
-	})
-	hosts := next.Hosts
-	for _, r := range last.Hosts {
-		same := func(o model.HostRoute) bool { return o.Host == r.Host && o.Path == r.Path }
-		if kept[r.Backend] && !slices.ContainsFunc(hosts, same) {
-			next.Hosts = append(next.Hosts, r)
-		}
-	}
-	slices.SortStableFunc(next.Hosts, func(a, b model.HostRoute) int {
-		return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Path, b.Path))
-	})
-	apps := next.AppIDs
-	for _, r := range last.AppIDs {
-		same := func(o model.AppRoute) bool { return o.App == r.App }
-		if kept[r.Backend] && !slices.ContainsFunc(apps, same) {
-			next.AppIDs = append(next.AppIDs, r)
-		}
-	}
-	slices.SortStableFunc(next.AppIDs, func(a, b model.AppRoute) int { return cmp.Compare(a.App, b.App) })
 }
 
 // taken says whether another service has the name or the port of an old one.

@@ -44,9 +44,16 @@ func TestBisectFindsExactlyTheGuilty(t *testing.T) {
 	})
 }
 
-func svc(app string, port int, task string) *model.Service {
-	return &model.Service{App: "/" + app, Port: port, Name: fmt.Sprintf("%s_%d", app, port),
+func svc(app string, port int, task string, hosts ...string) *model.Service {
+	return &model.Service{App: "/" + app, Port: port, Name: fmt.Sprintf("%s_%d", app, port), Mode: model.HTTP, VHosts: hosts,
 		Servers: []model.Server{{Name: task, Task: task}}}
+}
+
+// modelOf routes services as they ask.
+func modelOf(services ...*model.Service) *model.Model {
+	m := &model.Model{Services: services}
+	m.Hosts, m.AppIDs = model.Routes(services)
+	return m
 }
 
 func names(m *model.Model) (list []string) {
@@ -57,13 +64,9 @@ func names(m *model.Model) (list []string) {
 }
 
 func TestGuiltyAppIsKeptAsItWasWithItsNewTasks(t *testing.T) {
-	good, bad := svc("bad", 10, "old"), svc("bad", 10, "new")
+	good, bad := svc("bad", 10, "old", "b.test"), svc("bad", 10, "new", "worse.test")
 	good.Balance, bad.Balance = "roundrobin", "nonsense"
-	last := &model.Model{Services: []*model.Service{good},
-		Hosts:  []model.HostRoute{{Host: "b.test", Backend: "bad_10"}},
-		AppIDs: []model.AppRoute{{App: "/bad", Backend: "bad_10"}}}
-	now := &model.Model{Services: []*model.Service{svc("a", 9, "t"), bad},
-		Hosts: []model.HostRoute{{Host: "a.test", Backend: "a_9"}, {Host: "worse.test", Backend: "bad_10"}}}
+	last, now := modelOf(good), modelOf(svc("a", 9, "t", "a.test"), bad)
 	got := substitute(now, last, map[string]bool{"/bad": true})
 	if d := cmp.Diff([]string{"a_9=t", "bad_10=new"}, names(got)); d != "" {
 		t.Error(d)
@@ -75,20 +78,31 @@ func TestGuiltyAppIsKeptAsItWasWithItsNewTasks(t *testing.T) {
 	if d := cmp.Diff(want, got.Hosts); d != "" {
 		t.Error(d)
 	}
-	if len(got.AppIDs) != 1 {
-		t.Errorf("app ids %v: want the old one", got.AppIDs)
+	if len(got.AppIDs) != 2 {
+		t.Errorf("app ids %v: want the old one, too", got.AppIDs)
 	}
 }
 
 func TestGuiltyAppWithoutPastIsLeftOut(t *testing.T) {
-	now := &model.Model{Services: []*model.Service{svc("a", 9, "t"), svc("bad", 10, "t")},
-		Hosts:  []model.HostRoute{{Host: "b.test", Backend: "bad_10"}},
-		AppIDs: []model.AppRoute{{App: "/a", Backend: "a_9"}, {App: "/bad", Backend: "bad_10"}}}
+	now := modelOf(svc("a", 9, "t"), svc("bad", 10, "t", "b.test"))
 	for _, last := range []*model.Model{nil, {}} {
 		got := substitute(now, last, map[string]bool{"/bad": true})
 		if d := cmp.Diff([]string{"a_9=t"}, names(got)); d != "" || len(got.Hosts) != 0 || len(got.AppIDs) != 1 {
 			t.Errorf("%s, hosts %v, app ids %v", d, got.Hosts, got.AppIDs)
 		}
+	}
+}
+
+func TestNobodyLosesAHostToAnAppThatIsLeftOut(t *testing.T) {
+	bad := svc("bad", 10, "t", "a.test")
+	bad.Weight = 100
+	now := modelOf(svc("a", 9, "t", "a.test"), bad)
+	if now.Hosts[0].Backend != "bad_10" {
+		t.Fatalf("%v: the larger weight goes first", now.Hosts)
+	}
+	got := substitute(now, nil, map[string]bool{"/bad": true})
+	if d := cmp.Diff([]model.HostRoute{{Host: "a.test", Backend: "a_9"}}, got.Hosts); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -268,7 +268,7 @@ func (l *LB) reload(ctx context.Context) error {
 }
 
 var mapNames = []string{render.AppMap, render.CertList, render.DomainMap, render.PathMap, render.PortMap,
-	render.RedirectMap, render.CheckMap}
+	render.RedirectMap, render.CheckMap, render.OwnMap}
 
 // MapNames are the files that belong to a configuration.
 func MapNames() []string { return mapNames }

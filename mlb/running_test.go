@@ -249,6 +249,77 @@ func TestRouting(t *testing.T) {
 	r.adminPage(t)
 }
 
+// TestRulesOfTheirOwn asks a real HAProxy where requests go when services that have rules of their own share hosts with
+// others, and how far such rules reach.
+func TestRulesOfTheirOwn(t *testing.T) {
+	port := porttest.Free(t)
+	n := 0
+	app := func(id string, version int, labels map[string]string) *api.AppInfo {
+		n++
+		labels["BIND_ADDR"] = fmt.Sprintf("127.0.1.%d", n)
+		a := testApp(id, port, labels, testTask(1))
+		a.Version = api.Timestamp(version)
+		return a
+	}
+	const auth = "R:joe:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1"
+	const byHost = "  acl host_{cleanedUpHostname} hdr(host) -i {hostname}\n"
+	use := "  use_backend {backend} if host_{cleanedUpHostname}"
+	r, _ := start(t, []*api.AppInfo{
+		// A canary by a header, and what it leaves.
+		app("/canary", 9, map[string]string{"VHOST": "c.test", "BACKEND_WEIGHT": "10", "HTTP_FRONTEND_ACL": "  acl beta hdr(x-beta) -m found\n" +
+			byHost + "  http-request set-header X-Seen canary if beta\n" + use + " beta\n"}),
+		app("/main", 1, map[string]string{"VHOST": "c.test"}),
+		app("/mainapi", 1, map[string]string{"VHOST": "c.test", "PATH": "/api"}),
+		// Two with rules on one host: the heavier goes first and leaves what it does not want.
+		app("/first", 1, map[string]string{"VHOST": "two.test", "BACKEND_WEIGHT": "2", "HTTP_FRONTEND_ACL": "  acl mine path_beg /f\n" + byHost + use + " mine\n"}),
+		app("/second", 1, map[string]string{"VHOST": "two.test", "HTTP_FRONTEND_ACL": "  acl mine path_beg /s /f\n" + byHost +
+			"  http-request deny deny_status 410 if host_{cleanedUpHostname} { path_beg /f }\n" + use + " mine\n"}),
+		// A wildcard with rules, and exact hosts below it.
+		app("/wild", 1, map[string]string{"VHOST": "*.w.test", "AUTH": auth, "HTTP_FRONTEND_ACL_WITH_AUTH": "  acl host_{cleanedUpHostname} hdr_end(host) -i .w.test\n" +
+			"  acl auth_{cleanedUpHostname} http_auth(user_{backend})\n  http-request auth realm R if host_{cleanedUpHostname} !auth_{cleanedUpHostname}\n" + use}),
+		app("/exact", 9, map[string]string{"VHOST": "a.w.test"}),
+		app("/pathonly", 9, map[string]string{"VHOST": "p.w.test", "PATH": "/only"}),
+		app("/anycase", 1, map[string]string{"VHOST": "*.i.test", "PATH": "-i /"}),
+		app("/below", 9, map[string]string{"VHOST": "a.i.test"}),
+		// One that would like to have everything, under the names of others' ACLs.
+		app("/greedy", 1, map[string]string{"VHOST": "g.test", "HTTP_FRONTEND_ACL": "  acl host_c_test_canary always_true\n  acl beta always_true\n" +
+			"  acl METH_GET always_true\n  http-request deny deny_status 410 if { path /teapot }\n  use_backend {backend} if host_c_test_canary METH_GET"}),
+		app("/halfhost", 1, map[string]string{"VHOST": "half.test", "PATH": "/half"}),
+		// Younger than the app that has the host: no turn at all.
+		app("/late", 9, map[string]string{"VHOST": "o.test", "HTTP_FRONTEND_ACL": byHost + use}),
+		app("/old", 1, map[string]string{"VHOST": "o.test"}),
+	}, sayName)
+	name := func(id string) string { return fmt.Sprintf("200 %s_%d", id, port) }
+	for _, c := range []struct {
+		rule, host, path, want string
+		headers                []string
+	}{
+		{"a rule of larger weight takes what it wants", "c.test", "/", name("canary"), []string{"X-Beta", "1"}},
+		{"from longer paths, too", "c.test", "/api", name("canary"), []string{"X-Beta", "1"}},
+		{"and leaves the rest to the next", "c.test", "/", name("main"), nil},
+		{"as if it were not there", "c.test", "/api/x", name("mainapi"), nil},
+		{"the heavier of two with rules", "two.test", "/f", name("first"), nil},
+		{"leaves what it does not want", "two.test", "/s", name("second"), nil},
+		{"an unclaimed rest is nobody's", "two.test", "/", "503", nil},
+		{"a wildcard's rules hold below it", "x.w.test", "/", "401", nil},
+		{"but not for an exact host", "a.w.test", "/", name("exact"), nil},
+		{"nor for its path", "p.w.test", "/only", name("pathonly"), nil},
+		{"while the rest of that host is the wildcard's", "p.w.test", "/else", "401", nil},
+		{"paths in any case below a wildcard", "x.i.test", "/", name("anycase"), nil},
+		{"an exact host goes before them", "a.i.test", "/", name("below"), nil},
+		{"a rule may take its own host", "g.test", "/", name("greedy"), nil},
+		{"and hosts that nobody has", "nobody.test", "/", name("greedy"), nil},
+		{"but no path of a host that somebody has", "half.test", "/other", "503", nil},
+		{"nor do its http rules reach others", "a.w.test", "/teapot", name("exact"), nil},
+		{"they reach its own", "g.test", "/teapot", "410", nil},
+		{"the older app keeps its host", "o.test", "/", name("old"), nil},
+	} {
+		if got := r.get(t, "http", c.host, c.path, r.ro.HTTPPort, c.headers...); got != c.want {
+			t.Errorf("%s: %s%s gives %q, want %q", c.rule, c.host, c.path, got, c.want)
+		}
+	}
+}
+
 // adminPage checks the statistics port: health, metrics, and that mlb's own paths go to its socket.
 func (r *running) adminPage(t *testing.T) {
 	t.Helper()

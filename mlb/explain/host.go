@@ -8,43 +8,35 @@ import (
 	"berth/mlb/render"
 )
 
-// byHost does what the frontends on the http and https ports do: redirects first, then rules of services that have some of
-// their own, the maps, and rules with a negative weight.
+// byHost does what the frontends on the http and https ports do: the rules of services that have some of their own, as far as
+// it is their turn, then the maps.
 func (w *walk) byHost() {
 	https := w.req.Port == w.in.HTTPSPort
 	w.a.Entry = "http port"
 	if https {
 		w.a.Entry = "https port"
 	}
-	found, rule := w.lookup()
+	found, rule := w.lookup(render.PathMap, render.DomainMap)
 	defer w.losers()
-	if !https && w.redirect(w.services[found], rule, found != "" && w.maps[render.RedirectMap][found] != "") {
-		return
-	}
+	turns, _ := w.lookup(render.OwnMap, "")
 	for _, own := range w.in.Output.Own {
 		switch s := own.Service; {
-		case !w.matches(own):
+		case !strings.Contains(turns, "|"+s.Name+"|") || !w.matches(own):
 		case !https && w.redirect(s, ownRule(own), s.RedirectToHTTPS):
 			return
-		case s.Auth != nil && (https || !s.RedirectToHTTPS) && w.req.Header["authorization"] == "":
-			w.a.Rule, w.a.App, w.a.Backend = ownRule(own), s.App, s.Name
-			w.a.Status, w.a.Why = 401, "the app asks for a user and password"
-			return
-		}
-	}
-	for _, after := range []bool{false, true} {
-		for _, own := range w.in.Output.Own {
-			if (own.Service.Weight < 0) == after && w.matches(own) {
-				w.a.Rule = ownRule(own)
-				w.backend(own.Service)
-				return
-			}
-		}
-		if s := w.services[found]; s != nil && !after {
-			w.a.Rule = rule
+		default:
+			w.a.Rule = ownRule(own)
 			w.backend(s)
 			return
 		}
+	}
+	if !https && w.redirect(w.services[found], rule, found != "" && w.maps[render.RedirectMap][found] != "") {
+		return
+	}
+	if s := w.services[found]; s != nil {
+		w.a.Rule = rule
+		w.backend(s)
+		return
 	}
 	w.none("no app of this load balancer has this host and path")
 }
@@ -65,14 +57,15 @@ func (w *walk) redirect(s *model.Service, rule string, applies bool) bool {
 }
 
 // lookup is MAP_FRONTEND_LOOKUP: for the host, then for ever shorter domains, the longest path, then the host alone.
-func (w *walk) lookup() (backend, rule string) {
+// MAP_FRONTEND_OWN_LOOKUP looks for the path only.
+func (w *walk) lookup(paths, hosts string) (value, rule string) {
 	host, domain := w.req.Host, w.req.Host
 	for level := 0; ; level++ {
-		if b, key := longest(w.maps[render.PathMap], host+w.req.Path); b != "" {
-			return b, fmt.Sprintf("host and path %s (%s)", key, render.PathMap)
+		if v, key := longest(w.maps[paths], host+w.req.Path); v != "" {
+			return v, fmt.Sprintf("host and path %s (%s)", key, paths)
 		}
-		if b := w.maps[render.DomainMap][host]; b != "" {
-			return b, fmt.Sprintf("host %s (%s)", host, render.DomainMap)
+		if v := w.maps[hosts][host]; v != "" {
+			return v, fmt.Sprintf("host %s (%s)", host, hosts)
 		}
 		_, rest, ok := strings.Cut(domain, ".")
 		if !ok || level == model.WildcardLevels {

@@ -11,7 +11,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 func settleNames(services []*Service) ([]*Service, []Problem) {
 	byName := make(map[string]*Service, len(services))
 	for _, s := range services {
-		if was := byName[s.Name]; was == nil || seniority(s, was) < 0 {
+		if was := byName[s.Name]; was == nil || Seniority(s, was) < 0 {
 			byName[s.Name] = s
 		}
 	}
@@ -67,7 +67,7 @@ func settlePorts(services []*Service, reserved map[int]string) (unbound map[*Ser
 			continue
 		}
 		delete(shared, s.Port)
-		slices.SortStableFunc(list, seniority)
+		slices.SortStableFunc(list, Seniority)
 		for i, s := range list {
 			at := slices.IndexFunc(list[:i], func(o *Service) bool { return !unbound[o] && overlap(o, s) })
 			if at >= 0 {

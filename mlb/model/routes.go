@@ -17,33 +17,31 @@ const WildcardLevels = 4
 type claim struct {
 	host, path string
 	svc        *Service
-	foreign    bool // of a wildcard that goes before this host by its weight
+	wildcard   string // where it is one that goes before this host by its weight
 }
 
 // before orders claims to one host: see Model.Hosts.
 func before(a, b claim) int {
 	return cmp.Or(
 		cmp.Compare(b.svc.Weight, a.svc.Weight),
-		compareBool(a.foreign, b.foreign),
+		exactness(a, b),
 		cmp.Compare(len(b.path), len(a.path)),
 		cmp.Compare(a.path, b.path),
-		seniority(a.svc, b.svc),
+		Seniority(a.svc, b.svc),
 	)
 }
 
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
+// exactness puts a claim to the host itself first, then the longest wildcard.
+func exactness(a, b claim) int {
+	if (a.wildcard == "") != (b.wildcard == "") {
+		return cmp.Compare(len(a.wildcard), len(b.wildcard))
 	}
-	return 1
+	return cmp.Compare(len(b.wildcard), len(a.wildcard))
 }
 
-// seniority puts the older app first. Marathon tells no time of creation: the smallest time it tells of the app stands
+// Seniority puts the older app first. Marathon tells no time of creation: the smallest time it tells of the app stands
 // for it, and an app without any is the youngest.
-func seniority(a, b *Service) int {
+func Seniority(a, b *Service) int {
 	return cmp.Or(cmp.Compare(age(a.Created), age(b.Created)), cmp.Compare(a.App, b.App), cmp.Compare(a.Index, b.Index),
 		cmp.Compare(a.Port, b.Port))
 }
@@ -110,7 +108,7 @@ func withWildcards(own []claim, heavy map[string][]claim) []claim {
 		name = rest
 		for _, c := range heavy["*."+name] {
 			if c.svc.Weight > least {
-				list = append(list, claim{host: host, path: c.path, svc: c.svc, foreign: true})
+				list = append(list, claim{host: host, path: c.path, svc: c.svc, wildcard: c.host})
 			}
 		}
 	}
@@ -133,7 +131,7 @@ func settleHost(routes []HostRoute, found []Problem, claims []claim) ([]HostRout
 			kept[c.path] = c
 			continue
 		}
-		if c.foreign || winner.svc == c.svc {
+		if c.wildcard != "" || winner.svc == c.svc || winner.svc.RulesOfItsOwn() {
 			continue
 		}
 		p := problems{app: c.svc.App}
@@ -172,6 +170,14 @@ func route(c claim) HostRoute {
 	return HostRoute{Host: c.host, Path: c.path, Backend: c.svc.Name, RedirectToHTTPS: c.svc.RedirectToHTTPS}
 }
 
+// Routes resolves what services ask for into the lists of a Model: for those that are left when some cannot be served as they
+// ask, so that nobody loses a host to a service that is not there.
+func Routes(services []*Service) ([]HostRoute, []AppRoute) {
+	hosts, _ := hostRoutes(services)
+	ids, _ := appRoutes(services)
+	return hosts, ids
+}
+
 // appRoutes leads each app id to the app's first http service (marathon-lb.md section 10.6). Ids are looked up in lower
 // case, so of two apps whose ids differ in nothing else the older one is reached.
 func appRoutes(services []*Service) ([]AppRoute, []Problem) {
@@ -191,7 +197,7 @@ func appRoutes(services []*Service) ([]AppRoute, []Problem) {
 		return routes, nil
 	}
 	slices.SortStableFunc(first, func(a, b *Service) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.App), strings.ToLower(b.App)), seniority(a, b))
+		return cmp.Or(strings.Compare(strings.ToLower(a.App), strings.ToLower(b.App)), Seniority(a, b))
 	})
 	routes = routes[:0]
 	var found []Problem

@@ -168,8 +168,18 @@ func (r *Renderer) httpFrontend(own *ownRules) string {
 	return r.text("HTTP_FRONTEND_HEAD", r.bind(r.opt.HTTPPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
+		r.turns(own, own.http) +
 		r.text("MAP_HTTP_FRONTEND_REDIRECT", dir, r.httpsPort()) +
-		own.http.rules + own.http.before + r.text("MAP_HTTP_FRONTEND_ACL", dir) + own.http.after
+		own.http.useLines() + r.text("MAP_HTTP_FRONTEND_ACL", dir)
+}
+
+// turns are the rules of services that have some of their own. What they take is nobody else's any more.
+func (r *Renderer) turns(own *ownRules, list rules) string {
+	if own.cells == nil {
+		return ""
+	}
+	return r.text("MAP_FRONTEND_OWN_LOOKUP", r.opt.MapDir) + list.text +
+		"  http-request unset-var(txn.backend) if " + ownPrefix + "taken\n"
 }
 
 func (r *Renderer) httpsFrontend(own *ownRules, certs []string, g grouped) string {
@@ -181,13 +191,13 @@ func (r *Renderer) httpsFrontend(own *ownRules, certs []string, g grouped) strin
 	return r.text("HTTPS_FRONTEND_HEAD", list, r.bind(r.opt.HTTPSPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
-		g.guards + own.https.rules + own.https.before + r.text("MAP_HTTPS_FRONTEND_ACL", "", dir) + own.https.after
+		g.guards + r.turns(own, own.https) + own.https.useLines() + r.text("MAP_HTTPS_FRONTEND_ACL", "", dir)
 }
 
 func (r *Renderer) appIDFrontend(own *ownRules) string {
 	return r.text("HTTP_FRONTEND_APPID_HEAD", r.bind(r.opt.AppIDPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
-		own.appID + r.text("MAP_HTTP_FRONTEND_APPID_ACL", r.opt.MapDir)
+		own.appID.text + own.appID.useLines() + r.text("MAP_HTTP_FRONTEND_APPID_ACL", r.opt.MapDir)
 }
 
 // certificates are the operator's, in their order, then those that services with a virtual host bring, sorted. Without

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"berth/mlb/model"
@@ -10,90 +11,171 @@ import (
 // ownPrefix begins the names of the ACLs that keep an app's rules to itself; apps may not define or use such names.
 const ownPrefix = "mlb_own_"
 
-// confine rewrites the rules that a service brings into a frontend all apps share, so that they act only on requests for
-// the service, or for nobody: a rule may claim hosts that no other app has, as labels with a pattern of hosts do, but
-// never those of another.
+// confinement rewrites the rules that a service brings into a frontend all apps share, so that they act only when it is the
+// service's turn: on requests for the service that nobody before it has taken, or for nobody. A rule may claim hosts that no
+// app has, as labels with a pattern of hosts do, but never those of another.
 //
 //	http-request deny if TRUE
-//	→ acl mlb_own_<service> var(txn.host) -m str own.example.com
-//	  acl mlb_own_<service>_else var(txn.backend) -m found
-//	  http-request deny if mlb_own_<service> TRUE || !mlb_own_<service>_else TRUE
-//
-// own are the conditions of which one must hold for a request to be the service's, paths the argument of path_beg, "" for
-// every path; others are those that make it somebody else's.
-func confine(service, text string, own []string, paths string, others []string) (string, error) {
-	var b strings.Builder
-	name := ownPrefix + service
-	for _, match := range own {
-		fmt.Fprintf(&b, "  acl %s %s\n", name, match)
-	}
-	guard := name
-	if paths != "" {
-		guard += " " + name + "_path"
-		fmt.Fprintf(&b, "  acl %s_path path_beg %s\n", name, paths)
-	}
-	for _, match := range others {
-		fmt.Fprintf(&b, "  acl %s_else %s\n", name, match)
-	}
-	guards := []string{guard, "!" + name + "_else"}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		out, err := confineLine(line, guards)
-		if err != nil {
-			return "", err
+//	use_backend web_1 if beta
+//	→ acl mlb_own_web_1 var(txn.own) -m sub |web_1|
+//	  http-request set-var(txn.turn0) bool(true) if mlb_own_web_1 !mlb_own_taken || !mlb_own_else !mlb_own_taken
+//	  acl mlb_own_web_1:turn var(txn.turn0) -m found
+//	  http-request deny if mlb_own_web_1:turn TRUE
+//	  http-request set-var(txn.taken) str(web_1) if mlb_own_web_1:turn beta !mlb_own_taken
+type confinement struct {
+	service  string
+	turn     string            // variable that says it is the service's turn
+	mine     []string          // conditions of which one must hold for a request to be the service's
+	rename   map[string]string // ACLs that get other names
+	strict   bool              // it is an app's text: each rule must have a condition
+	replaced bool              // it is an operator's text, which may claim hosts that no app has, as an app's may
+}
+
+// rules are lines for a frontend, those that choose a backend apart: HAProxy runs them after all others, wherever they stand.
+type rules struct {
+	text string
+	uses []string // lines that choose one which is not the service's own, or choose whatever was taken
+}
+
+func (r *rules) add(more rules) {
+	r.text += more.text
+	for _, u := range more.uses {
+		if !slices.Contains(r.uses, u) {
+			r.uses = append(r.uses, u)
 		}
-		b.WriteString(out)
-		b.WriteByte('\n')
 	}
-	return b.String(), nil
 }
 
-// ownHosts are the conditions under which a request is for the hosts.
-func ownHosts(hosts []string) []string {
-	own := make([]string, len(hosts))
-	for i, h := range hosts {
-		own[i] = "var(txn.host) " + hostMatch(h)
+// useLines writes the choices.
+func (r *rules) useLines() string {
+	if r.text == "" {
+		return ""
 	}
-	return own
+	return strings.Join(r.uses, "") + "  use_backend %[var(txn.taken)] if " + ownPrefix + "taken\n"
 }
 
-func confineLine(line string, guards []string) (string, error) {
+// guardACLs are those that every confinement uses. others are the conditions that make a request somebody's.
+func guardACLs(others []string) string {
+	var b strings.Builder
+	b.WriteString("  acl " + ownPrefix + "taken var(txn.taken) -m found\n")
+	for _, match := range others {
+		b.WriteString("  acl " + ownPrefix + "else " + match + "\n")
+	}
+	return b.String()
+}
+
+func (c *confinement) apply(text string) (rules, error) {
+	var b strings.Builder
+	own := ownPrefix + c.service
+	for _, match := range c.mine {
+		fmt.Fprintf(&b, "  acl %s %s\n", own, match)
+	}
+	guard := own + " !" + ownPrefix + "taken"
+	if c.strict || c.replaced {
+		guard += " || !" + ownPrefix + "else !" + ownPrefix + "taken"
+	}
+	fmt.Fprintf(&b, "  http-request set-var(%s) bool(true) if %s\n", c.turn, guard)
+	fmt.Fprintf(&b, "  acl %s:turn var(%s) -m found\n", own, c.turn)
+	var out rules
+	for line := range strings.Lines(text) {
+		line, use, err := c.line(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			return rules{}, err
+		}
+		if use != "" {
+			out.add(rules{uses: []string{use}})
+		}
+		if line != "" {
+			b.WriteString(line)
+			b.WriteByte('\n')
+		}
+	}
+	out.text = b.String()
+	return out, nil
+}
+
+// line rewrites one line. use is for rules.uses.
+func (c *confinement) line(line string) (out, use string, err error) {
 	words := splitLine(line)
 	if len(words) == 0 {
-		return line, nil
+		return line, "", nil
 	}
 	for _, w := range words {
 		if strings.Contains(w.plain, ownPrefix) {
-			return "", fmt.Errorf("line %q: names that begin with %s are the balancer's", model.Shorten(line), ownPrefix)
+			return "", "", fmt.Errorf("line %q: names that begin with %s are the balancer's", model.Shorten(line), ownPrefix)
 		}
+	}
+	first := words[0].plain
+	if first == "acl" {
+		if len(words) < 3 {
+			return "", "", fmt.Errorf("line %q: expected acl, a name and a condition", model.Shorten(line))
+		}
+		if name := c.rename[words[1].plain]; name != "" {
+			line = "  acl " + name + " " + joined(words[2:])
+		}
+		return line, "", nil
 	}
 	at := conditionAt(words)
-	if words[0].plain == "acl" {
-		return line, nil
-	}
 	if at < 0 {
-		return "", fmt.Errorf("line %q: a rule in a frontend that all apps share needs a condition", model.Shorten(line))
+		switch {
+		case c.strict:
+			return "", "", fmt.Errorf("line %q: a rule in a frontend that all apps share needs a condition", model.Shorten(line))
+		case first == "use_backend":
+			return "", "  " + joined(words) + "\n", nil
+		}
+		return line, "", nil
 	}
-	terms, err := alternatives(words[at+1:])
+	condition, err := c.condition(words[at:])
 	if err != nil {
-		return "", fmt.Errorf("line %q: %w", model.Shorten(line), err)
+		return "", "", fmt.Errorf("line %q: %w", model.Shorten(line), err)
 	}
-	if words[at].raw == "unless" {
-		if terms, err = negate(terms); err != nil {
-			return "", fmt.Errorf("line %q: %w", model.Shorten(line), err)
+	switch {
+	case first == "redirect" && at > 2: // in its place among the http rules; there, the target is a format
+		words[2].raw = strings.ReplaceAll(words[2].raw, "%", "%%")
+		return "  http-request " + joined(words[:at]) + " if " + strings.Join(condition, " || "), "", nil
+	case first != "use_backend":
+		return "  " + joined(words[:at]) + " if " + strings.Join(condition, " || "), "", nil
+	case at != 2 || strings.Contains(words[1].plain, "%["):
+		return "", "  " + joined(words[:at]) + " if " + strings.Join(condition, " || ") + "\n", nil
+	}
+	for i := range condition {
+		condition[i] += " !" + ownPrefix + "taken"
+	}
+	name := words[1].plain
+	if name != c.service { // it must exist, which HAProxy asks of names only
+		use = "  use_backend " + name + " if { var(txn.taken) -m str " + name + " }\n"
+	}
+	return "  http-request set-var(txn.taken) str(" + name + ") if " + strings.Join(condition, " || "), use, nil
+}
+
+// condition reads "if" or "unless" and what follows, and returns the alternatives of which one must hold.
+func (c *confinement) condition(words []word) ([]string, error) {
+	terms, err := alternatives(words[1:])
+	if err == nil && words[0].raw == "unless" {
+		terms, err = negate(terms)
+	}
+	if err != nil {
+		return nil, err
+	}
+	all := make([]string, len(terms))
+	for i, and := range terms {
+		for j, term := range and {
+			name := strings.TrimLeft(term, "!")
+			if to := c.rename[strings.Trim(name, "\"'")]; to != "" {
+				and[j] = term[:len(term)-len(name)] + to
+			}
 		}
+		all[i] = ownPrefix + c.service + ":turn " + strings.Join(and, " ")
 	}
-	head := make([]string, at)
-	for i, w := range words[:at] {
-		head[i] = w.raw
+	return all, nil
+}
+
+func joined(words []word) string {
+	list := make([]string, len(words))
+	for i, w := range words {
+		list[i] = w.raw
 	}
-	var conditions []string
-	for _, and := range terms {
-		for _, guard := range guards {
-			conditions = append(conditions, guard+" "+strings.Join(and, " "))
-		}
-	}
-	return "  " + strings.Join(head, " ") + " if " + strings.Join(conditions, " || "), nil
+	return strings.Join(list, " ")
 }
 
 // alternatives reads a condition (manual section 7.4): terms side by side must all hold, "||" or "or" separates

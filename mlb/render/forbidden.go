@@ -98,7 +98,9 @@ func fewServers(count string) bool {
 }
 
 // ownVariables are those by which the frontends that all apps share find the backend.
-var ownVariables = []string{"txn.host", "txn.path", "txn.backend", "txn.domain", "txn.wildcard"}
+var ownVariables = []string{
+	"txn.host", "txn.path", "txn.backend", "txn.domain", "txn.wildcard", "txn.own", "txn.own_path", "txn.own_domain", "txn.taken",
+}
 
 // changesRouting reports whether a word sets or drops one of ownVariables.
 func changesRouting(w string) bool {
@@ -111,7 +113,7 @@ func changesRouting(w string) bool {
 	if end := strings.IndexAny(name, ",) "); end >= 0 {
 		name = name[:end]
 	}
-	return slices.Contains(ownVariables, name)
+	return slices.Contains(ownVariables, name) || strings.HasPrefix(name, "txn.turn")
 }
 
 // usesMap looks for the converters map, map_str, map_beg and so on.

@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"maps"
+	"slices"
 
 	"berth/mlb/model"
 )
@@ -23,14 +24,17 @@ func (r *Renderer) mapFiles(m *model.Model, missing map[string]bool, own *ownRul
 	maps.Copy(noApps, own.apps)
 	c := &r.maps
 	stored := spareMaps(m)
-	if c.files != nil && same(c.hosts, m.Hosts) && same(c.apps, m.AppIDs) && maps.Equal(c.leftOut, leftOut) &&
+	if own.cells != nil {
+		stored = append(slices.Clone(stored), Map{OwnMap, own.cells})
+	}
+	if c.files != nil && same(c.hosts, own.hosts) && same(c.apps, m.AppIDs) && maps.Equal(c.leftOut, leftOut) &&
 		maps.Equal(c.noApps, noApps) {
 		return joinMaps(c.files, stored)
 	}
-	*c = mapCache{hosts: m.Hosts, apps: m.AppIDs, leftOut: leftOut, noApps: noApps}
+	*c = mapCache{hosts: own.hosts, apps: m.AppIDs, leftOut: leftOut, noApps: noApps}
 	var domains, paths, redirects, apps bytes.Buffer
 	redirected := make(map[string]bool)
-	for _, h := range m.Hosts {
+	for _, h := range own.hosts {
 		if leftOut[h.Backend] {
 			continue
 		}

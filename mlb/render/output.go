@@ -18,7 +18,8 @@ type Output struct {
 	Shared []Section
 	// Fragments are what the services contribute, in the model's order. A service that could not be written is missing.
 	Fragments []*Fragment
-	// Own are the services that are in no host map, in the order of their rules: those of larger weight first.
+	// Own are the services that are in no host map, in the order of their rules: those of larger weight first. OwnMap says at
+	// which requests it is their turn.
 	Own []OwnRoute
 }
 
@@ -59,6 +60,7 @@ const (
 	AppMap      = "app2backend.map"    // app id, lower case → backend
 	CertList    = "certificates.list"  // no map: the crt-list of the https port, where virtual hosts have TLS of their own
 	PortMap     = "port2backend.map"   // spare service port → spare backend
+	OwnMap      = "own2services.map"   // host and path prefix → services whose own rules come first, as |web_10000|
 	CheckMap    = "spare2check.map"    // spare backend → path of its HTTP check
 )
 

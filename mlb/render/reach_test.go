@@ -92,32 +92,56 @@ func TestSplitLineReadsAsHAProxyDoes(t *testing.T) {
 }
 
 func TestRulesInSharedFrontendsActOnlyForTheApp(t *testing.T) {
-	for _, tt := range []struct{ name, line, want string }{
-		{"a condition gets one more term", `  http-request deny if TRUE`, `  http-request deny if OWN TRUE || !ELSE TRUE`},
-		{"each alternative does", `use_backend x if a b || c or !d`, `  use_backend x if OWN a b || !ELSE a b || OWN c || !ELSE c || OWN !d || !ELSE !d`},
-		{"anonymous conditions stay whole", `use_backend x if { path /a || b } !{ ssl_fc }`,
-			`  use_backend x if OWN { path /a || b } !{ ssl_fc } || !ELSE { path /a || b } !{ ssl_fc }`},
+	const turn = "mlb_own_web_1:turn "
+	for _, tt := range []struct{ name, line, want, use string }{
+		{"a condition gets one more term", `  http-request deny if TRUE`, `  http-request deny if ` + turn + `TRUE`, ""},
+		{"each alternative does", `http-request deny if a b || c or !d`,
+			`  http-request deny if ` + turn + `a b || ` + turn + `c || ` + turn + `!d`, ""},
+		{"a backend is taken", `use_backend x_1 if a || b`, `  http-request set-var(txn.taken) str(x_1) if ` + turn +
+			`a !mlb_own_taken || ` + turn + `b !mlb_own_taken`, "  use_backend x_1 if { var(txn.taken) -m str x_1 }\n"},
+		{"its own backend needs no line of its own", `use_backend web_1 if a`, `  http-request set-var(txn.taken) str(web_1) if ` + turn +
+			`a !mlb_own_taken`, ""},
+		{"anonymous conditions stay whole", `http-request deny if { path /a || b } !{ ssl_fc }`,
+			`  http-request deny if ` + turn + `{ path /a || b } !{ ssl_fc }`, ""},
 		{"unless is turned round", `http-request deny unless a !b { src 10.0.0.1 }`,
-			`  http-request deny if OWN !a || !ELSE !a || OWN b || !ELSE b || OWN !{ src 10.0.0.1 } || !ELSE !{ src 10.0.0.1 }`},
-		{"ACLs stay", `  acl a path /x`, `  acl a path /x`},
-		{"quotes stay", `http-request set-header X "a b" if a`, `  http-request set-header X "a b" if OWN a || !ELSE a`},
+			`  http-request deny if ` + turn + `!a || ` + turn + `b || ` + turn + `!{ src 10.0.0.1 }`, ""},
+		{"redirects stay in their place", `redirect location /a%20b code 301 if a`,
+			`  http-request redirect location /a%%20b code 301 if ` + turn + `a`, ""},
+		{"ACLs stay", `  acl a path /x`, `  acl a path /x`, ""},
+		{"but for those of others", `  acl "theirs" path /x "y z"`, `  acl theirs:web_1 path /x "y z"`, ""},
+		{"which are meant in conditions", `http-request deny if a !theirs { path theirs }`,
+			`  http-request deny if ` + turn + `a !theirs:web_1 { path theirs }`, ""},
+		{"quotes stay", `http-request set-header X "a b" if a`, `  http-request set-header X "a b" if ` + turn + `a`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := confineLine(tt.line, []string{"OWN", "!ELSE"})
-			if err != nil {
-				t.Fatal(err)
+			c := confinement{service: "web_1", turn: "txn.turn0", strict: true, rename: map[string]string{"theirs": "theirs:web_1"}}
+			got, use, err := c.line(tt.line)
+			if err != nil || use != tt.use {
+				t.Fatalf("use %q, %v", use, err)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
+	strict, lenient := confinement{service: "web_1", strict: true}, confinement{service: "web_1"}
 	for _, line := range []string{
 		`http-request deny`, `http-request deny if`, `http-request deny if { path /a`, `http-request deny unless a || b`,
-		`http-request deny if || a`, `acl mlb_own_web_1 path /`, `http-request deny if mlb_own_web_1`,
+		`http-request deny if || a`, `acl mlb_own_web_1 path /`, `http-request deny if mlb_own_web_1`, `acl`,
 	} {
-		if out, err := confineLine(line, []string{"OWN", "!ELSE"}); err == nil {
+		if out, _, err := strict.line(line); err == nil {
 			t.Errorf("%s became %s", line, out)
+		}
+	}
+	for line, want := range map[string][2]string{
+		"  # nothing":                      {"  # nothing", ""},
+		"  http-request deny":              {"  http-request deny", ""},
+		"  use_backend x":                  {"", "  use_backend x\n"},
+		"  use_backend %[path,map(/m)]":    {"", "  use_backend %[path,map(/m)]\n"},
+		"use_backend %[path,map(/m)] if a": {"", "  use_backend %[path,map(/m)] if mlb_own_web_1:turn a\n"},
+	} {
+		if out, use, err := lenient.line(line); err != nil || out != want[0] || use != want[1] {
+			t.Errorf("an operator's %q became %q, %q, %v", line, out, use, err)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type Renderer struct {
 	cache    map[*model.Service]*cached
 	round    int
 	maps     mapCache
+	own      ownCache
 }
 
 // cached is what a service gave, in which round it was last used.

@@ -3,7 +3,7 @@ package render
 import (
 	"bytes"
 	"cmp"
-	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,35 +16,12 @@ type ownRules struct {
 	services map[string]bool // backends that are in no host map
 	apps     map[string]bool // backends that are not in the app id map
 
-	http, https sharedRules
-	appID       string
-	routes      []OwnRoute
+	http, https, appID rules
+	routes             []OwnRoute
+	hosts              []model.HostRoute // of all others, for the maps
+	cells              []byte            // the map that says whose turn it is; nil when nobody has rules
 
-	acls map[string]string // name of an ACL → app that defined it
-}
-
-// sharedRules are lines for one of the frontends that all apps share. HAProxy runs all http rules before it chooses a
-// backend, so the order between the two kinds is only a matter of tidiness.
-type sharedRules struct {
-	rules         string // ACLs and http rules
-	before, after string // choices of a backend, before and after that of the maps
-}
-
-func (sr *sharedRules) add(text string, weight int) {
-	var rules, uses strings.Builder
-	for line := range strings.Lines(text) {
-		if firstWord(strings.TrimSuffix(line, "\n")) == "use_backend" {
-			uses.WriteString(line)
-		} else {
-			rules.WriteString(line)
-		}
-	}
-	sr.rules += rules.String()
-	if weight < 0 {
-		sr.after += uses.String()
-	} else {
-		sr.before += uses.String()
-	}
+	acls map[string]string // name of an ACL → app that defined it, "" for the balancer and its operator
 }
 
 // ruleSet is one row of the tables of marathon-lb.md section 10.1: what is written once before the hosts, for each
@@ -106,86 +83,129 @@ func httpsRules(s *model.Service) ruleSet {
 	return rs
 }
 
-// leavesMaps reports whether a service needs rules of its own: a text that routes it was replaced, by its label or by
-// the operator, or its paths match in any case.
-func (r *Renderer) leavesMaps(s *model.Service) bool {
-	if len(s.VHosts) == 0 {
-		return false
+// turn says how a service is routed. It needs rules of its own when a text that routes it was replaced, by its label or by
+// the operator, or when its paths match in any case.
+func (r *Renderer) turn(s *model.Service) model.Turn {
+	if len(s.VHosts) == 0 || len(s.Templates) == 0 && len(r.replaced) == 0 && s.PathFlags == "" {
+		return model.Last
 	}
+	turn := model.Last
 	if s.PathFlags != "" {
-		return true
+		turn = model.Takes
 	}
-	if len(s.Templates) == 0 && len(r.replaced) == 0 {
-		return false
+	for _, name := range slices.Concat(httpRules(s).names(), httpsRules(s).names()) {
+		if s.Templates[name] != "" {
+			return model.Tries
+		}
+		if r.replaced[name] {
+			turn = model.Takes
+		}
 	}
-	return slices.ContainsFunc(slices.Concat(httpRules(s).names(), httpsRules(s).names()), func(name string) bool {
-		return r.replaced[name] || s.Templates[name] != ""
-	})
+	return turn
 }
 
 // ownRules finds the services that leave the maps and writes their rules.
 func (r *Renderer) ownRules(m *model.Model, missing map[string]bool) (*ownRules, []model.Problem) {
-	o := &ownRules{services: make(map[string]bool), apps: make(map[string]bool), acls: make(map[string]string)}
-	var found []model.Problem
-	services := r.leavers(m, missing)
-	routed := routedHosts(m, services)
-	for _, s := range services {
-		o.services[s.Name] = true
-	}
-	for _, s := range services {
-		hosts := slices.DeleteFunc(slices.Clone(s.VHosts), func(h string) bool { return !slices.Contains(routed[s.Name], h) })
-		if len(hosts) > 0 && !r.opt.NoHTTP {
-			if err := r.writeOwn(o, s, hosts, services); err != nil {
-				found = append(found, failure(s, err, "its virtual hosts are left out"))
-				continue
-			}
-			o.routes = append(o.routes, OwnRoute{Service: s, Hosts: hosts})
+	c := &r.own
+	if c.rules == nil || !same(c.hosts, m.Hosts) || !maps.Equal(c.missing, missing) {
+		*c = ownCache{hosts: m.Hosts, missing: missing, rules: &ownRules{services: make(map[string]bool), hosts: m.Hosts}}
+		if !r.opt.NoHTTP {
+			c.found = r.hostRules(c.rules, m, missing)
 		}
 	}
-	found = append(found, r.appRules(o, m, missing)...)
-	return o, found
+	o := *c.rules
+	o.routes = slices.Clone(o.routes)
+	if len(o.routes) > 0 { // tasks come and go
+		now := make(map[string]*model.Service, len(m.Services))
+		for _, s := range m.Services {
+			now[s.Name] = s
+		}
+		for i := range o.routes {
+			o.routes[i].Service = now[o.routes[i].Service.Name]
+		}
+	}
+	o.apps = make(map[string]bool)
+	return &o, slices.Concat(c.found, r.appRules(&o, m, missing))
 }
 
-// leavers are the services that leave the maps, in the order of their rules. Whoever shares a host with one of them
-// leaves too, so that the order among them stays as it is.
-func (r *Renderer) leavers(m *model.Model, missing map[string]bool) []*model.Service {
-	var list, rest []*model.Service
-	for _, s := range m.Services {
-		switch {
-		case missing[s.Name]:
-		case r.leavesMaps(s):
-			list = append(list, s)
-		case len(s.VHosts) > 0:
-			rest = append(rest, s)
+// ownCache keeps the rules for virtual hosts of the last model: as long as its routes are the same, so are they.
+type ownCache struct {
+	hosts   []model.HostRoute
+	missing map[string]bool
+	rules   *ownRules
+	found   []model.Problem
+}
+
+// hostRules writes the rules for virtual hosts. Whose turn it is at a request, a map tells: the names of the services whose
+// rules come before the other maps for this host and path.
+func (r *Renderer) hostRules(o *ownRules, m *model.Model, missing map[string]bool) []model.Problem {
+	served, own := m.Services, []*model.Service(nil)
+	if len(missing) > 0 {
+		served = slices.DeleteFunc(slices.Clone(served), func(s *model.Service) bool { return missing[s.Name] })
+	}
+	for _, s := range served {
+		if r.turn(s) != model.Last {
+			own = append(own, s)
+			o.services[s.Name] = true
 		}
 	}
-	if len(list) == 0 {
+	if len(own) == 0 && len(missing) == 0 {
 		return nil
 	}
-	hosts := make(map[string]bool)
-	for next := list; len(next) > 0; {
-		for _, s := range next {
-			for _, h := range s.VHosts {
-				hosts[h] = true
-			}
-		}
-		shares := func(s *model.Service) bool {
-			return slices.ContainsFunc(s.VHosts, func(h string) bool { return hosts[h] })
-		}
-		next = nil
-		for _, s := range rest {
-			if shares(s) {
-				next = append(next, s)
-			}
-		}
-		rest = slices.DeleteFunc(rest, shares)
-		list = append(list, next...)
+	rest := served
+	if len(own) > 0 {
+		rest = slices.DeleteFunc(slices.Clone(served), func(s *model.Service) bool { return o.services[s.Name] })
 	}
-	slices.SortStableFunc(list, func(a, b *model.Service) int {
-		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(wildcards(a), wildcards(b)),
-			cmp.Compare(longest(b.Paths), longest(a.Paths)), cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port))
-	})
-	return list
+	o.hosts, _ = model.Routes(rest)
+	if len(own) == 0 {
+		return nil
+	}
+	cells := model.Cells(served, r.turn)
+	first := make(map[*model.Service]bool)
+	for _, c := range cells {
+		for _, s := range c.First {
+			first[s] = true
+		}
+	}
+	o.cells = cellMap(cells)
+	o.acls = r.operatorACLs()
+	guards := guardACLs([]string{"var(txn.own) -m found", "var(txn.backend) -m found"})
+	o.http.text, o.https.text = guards, guards
+	slices.SortStableFunc(own, inOrder)
+	var found []model.Problem
+	for i, s := range own {
+		if !first[s] {
+			continue // others have all of it
+		}
+		if err := r.writeOwn(o, i, s); err != nil {
+			found = append(found, failure(s, err, "its virtual hosts are left out"))
+			continue
+		}
+		o.routes = append(o.routes, OwnRoute{Service: s, Hosts: s.VHosts})
+	}
+	if len(o.routes) == 0 {
+		o.http, o.https, o.cells = rules{}, rules{}, nil
+	}
+	return found
+}
+
+// inOrder sorts services with rules of their own. The order of precedence holds host by host, rules have one order for all.
+func inOrder(a, b *model.Service) int {
+	return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(wildcards(a), wildcards(b)),
+		cmp.Compare(longest(b.Paths), longest(a.Paths)), model.Seniority(a, b))
+}
+
+// cellMap writes which services' rules come first: "|web_10000|api_10001|" by host and path, "|" for none.
+func cellMap(cells []model.Cell) []byte {
+	var b bytes.Buffer
+	for _, c := range cells {
+		b.WriteString(c.Host + c.Path + " |")
+		for _, s := range c.First {
+			b.WriteString(s.Name + "|")
+		}
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
 }
 
 func wildcards(s *model.Service) int {
@@ -206,86 +226,85 @@ func longest(list []string) int {
 	return n
 }
 
-// routedHosts lists the hosts that the model really leads to each of the services.
-func routedHosts(m *model.Model, services []*model.Service) map[string][]string {
-	if len(services) == 0 {
-		return nil
-	}
-	hosts := make(map[string][]string)
-	for _, s := range services {
-		hosts[s.Name] = nil
-	}
-	for _, h := range m.Hosts {
-		if list, ok := hosts[h.Backend]; ok && !slices.Contains(list, h.Host) {
-			hosts[h.Backend] = append(list, h.Host)
-		}
-	}
-	return hosts
-}
-
-// writeOwn adds the rules of s for those of its hosts that lead to it, or nothing at all.
-func (r *Renderer) writeOwn(o *ownRules, s *model.Service, hosts []string, all []*model.Service) error {
-	c := *s
-	c.VHosts = hosts
-	http, err := r.writeRules(&c, httpRules(&c))
+// writeOwn adds the rules of s, or nothing at all. i tells it from other services with rules.
+func (r *Renderer) writeOwn(o *ownRules, i int, s *model.Service) error {
+	http, err := r.ownText(o, i, s, httpRules(s))
 	if err != nil {
 		return err
 	}
-	https, err := r.writeRules(&c, httpsRules(&c))
+	https, err := r.ownText(o, i, s, httpsRules(s))
 	if err != nil {
 		return err
 	}
-	if http, err = r.confined(&c, http, httpRules(&c), all); err != nil {
-		return err
+	for _, name := range slices.Concat(defines(http.text), defines(https.text)) {
+		o.acls[name] = s.App
 	}
-	if https, err = r.confined(&c, https, httpsRules(&c), all); err != nil {
-		return err
-	}
-	if err := o.claimACLs(s.App, http+https); err != nil {
-		return err
-	}
-	o.http.add(http, s.Weight)
-	o.https.add(https, s.Weight)
+	o.http.add(http)
+	o.https.add(https)
 	return nil
 }
 
-// confined keeps the rules of s to its own hosts when s brought any of their texts itself.
-func (r *Renderer) confined(s *model.Service, text string, rs ruleSet, all []*model.Service) (string, error) {
-	if !slices.ContainsFunc(rs.names(), func(name string) bool { return s.Templates[name] != "" }) {
-		return text, nil
+// ownText renders the rules of s for one frontend and confines them to the requests that are its turn.
+func (r *Renderer) ownText(o *ownRules, i int, s *model.Service, rs ruleSet) (rules, error) {
+	text, err := r.writeRules(s, rs)
+	if err != nil {
+		return rules{}, err
 	}
-	others := append([]string{"var(txn.backend) -m found"}, ownHosts(claimedByOthers(all, s))...)
-	return confine(s.Name, text, ownHosts(s.VHosts), pathsOf(s), others)
+	c := confinement{service: s.Name, turn: "txn.turn" + strconv.Itoa(i), mine: []string{"var(txn.own) -m sub |" + s.Name + "|"}}
+	for _, name := range rs.names() {
+		c.replaced = c.replaced || r.replaced[name]
+		c.strict = c.strict || s.Templates[name] != ""
+	}
+	c.rename = o.renames(s, text)
+	return c.apply(text)
 }
 
-// claimedByOthers lists the hosts of services that have left the maps, without those of s.
-func claimedByOthers(services []*model.Service, s *model.Service) []string {
-	var hosts []string
-	for _, other := range services {
-		for _, h := range other.VHosts {
-			if other.Name != s.Name && !slices.Contains(s.VHosts, h) && !slices.Contains(hosts, h) {
-				hosts = append(hosts, h)
+// renames gives new names to ACLs whose names are somebody else's: HAProxy would take either condition for both.
+func (o *ownRules) renames(s *model.Service, text string) map[string]string {
+	var names map[string]string
+	for _, name := range defines(text) {
+		if app, taken := o.acls[name]; taken && app != s.App || builtinACLs[name] {
+			if names == nil {
+				names = make(map[string]string)
 			}
+			names[name] = name + ":" + s.Name
 		}
 	}
-	return hosts
+	return names
 }
 
-// claimACLs refuses a name that another app has defined: HAProxy would take either condition for both.
-func (o *ownRules) claimACLs(app, text string) error {
+// defines lists the ACLs that a text defines.
+func defines(text string) []string {
 	var names []string
 	for line := range strings.Lines(text) {
-		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "acl" {
-			if owner, ok := o.acls[fields[1]]; ok && owner != app {
-				return fmt.Errorf("the ACL %s is already that of app %s", model.Shorten(fields[1]), model.Shorten(owner))
-			}
-			names = append(names, fields[1])
+		if words := splitLine(strings.TrimSuffix(line, "\n")); len(words) > 1 && words[0].plain == "acl" {
+			names = append(names, words[1].plain)
 		}
 	}
-	for _, n := range names {
-		o.acls[n] = app
+	return names
+}
+
+// operatorACLs are the names that the shared frontends have without any app.
+func (r *Renderer) operatorACLs() map[string]string {
+	acls := make(map[string]string)
+	for _, name := range []string{"HTTP_FRONTEND_HEAD", "HTTPS_FRONTEND_HEAD", "HTTP_FRONTEND_APPID_HEAD", "FRONTEND_HTTP_OPTIONS",
+		"MAP_FRONTEND_LOOKUP", "MAP_HTTP_FRONTEND_REDIRECT", "MAP_HTTP_FRONTEND_ACL", "MAP_HTTPS_FRONTEND_ACL",
+		"MAP_HTTP_FRONTEND_APPID_ACL"} {
+		if r.replaced[name] {
+			for _, acl := range defines(r.text(name, make([]string, len(templateByName[name].Vars))...)) {
+				acls[acl] = ""
+			}
+		}
 	}
-	return nil
+	return acls
+}
+
+// builtinACLs are those that HAProxy defines itself (manual section 7.4).
+var builtinACLs = map[string]bool{
+	"FALSE": true, "TRUE": true, "HTTP": true, "HTTP_1.0": true, "HTTP_1.1": true, "HTTP_2.0": true, "HTTP_3.0": true,
+	"HTTP_CONTENT": true, "HTTP_URL_ABS": true, "HTTP_URL_SLASH": true, "HTTP_URL_STAR": true, "LOCALHOST": true,
+	"METH_CONNECT": true, "METH_DELETE": true, "METH_GET": true, "METH_HEAD": true, "METH_OPTIONS": true, "METH_POST": true,
+	"METH_PUT": true, "METH_TRACE": true, "RDP_COOKIE": true, "REQ_CONTENT": true, "WAIT_END": true,
 }
 
 func (r *Renderer) writeRules(s *model.Service, rs ruleSet) (string, error) {
@@ -341,36 +360,53 @@ func (r *Renderer) httpsPort() string {
 // appRules writes the app id rules of services that have a text for it.
 func (r *Renderer) appRules(o *ownRules, m *model.Model, missing map[string]bool) []model.Problem {
 	const name = "HTTP_FRONTEND_APPID_ACL"
-	var found []model.Problem
-	var b bytes.Buffer
-	routed := make(map[string]bool)
+	var own []*model.Service
+	var others []string // conditions under which a request is for one of them
+	var routed map[string]bool
 	for _, s := range m.Services {
 		if missing[s.Name] || !r.replaced[name] && s.Templates[name] == "" {
 			continue
 		}
-		if len(routed) == 0 {
+		if routed == nil {
+			routed = make(map[string]bool)
 			for _, a := range m.AppIDs {
 				routed[a.Backend] = true
 			}
 		}
-		if !routed[s.Name] {
-			continue
-		}
-		o.apps[s.Name] = true
-		from := b.Len()
-		err := r.put(&b, s, name, model.Clean(s.App), strings.Join(s.VHosts, ","), s.App, s.Name)
-		if err == nil && s.Templates[name] != "" {
-			text, err2 := confine(s.Name, b.String()[from:], []string{"hdr(x-marathon-app-id) -i " + s.App}, "",
-				[]string{"req.hdr(x-marathon-app-id),lower,map_str(" + r.opt.MapDir + "/" + AppMap + ") -m found"})
-			b.Truncate(from)
-			b.WriteString(text)
-			err = err2
-		}
-		if err != nil {
-			b.Truncate(from)
-			found = append(found, failure(s, err, "its app id is left out"))
+		if routed[s.Name] {
+			o.apps[s.Name] = true
+			own = append(own, s)
+			others = append(others, "hdr(x-marathon-app-id) -i "+s.App)
 		}
 	}
-	o.appID = b.String()
+	if len(own) == 0 {
+		return nil
+	}
+	others = append(others, "req.hdr(x-marathon-app-id),lower,map_str("+r.opt.MapDir+"/"+AppMap+") -m found")
+	o.acls = r.operatorACLs() // names are those of one frontend
+	var found []model.Problem
+	o.appID.text = guardACLs(others)
+	for i, s := range own {
+		rule, err := r.appRule(o, i, s)
+		if err != nil {
+			found = append(found, failure(s, err, "its app id is left out"))
+			continue
+		}
+		for _, acl := range defines(rule.text) {
+			o.acls[acl] = s.App
+		}
+		o.appID.add(rule)
+	}
 	return found
+}
+
+func (r *Renderer) appRule(o *ownRules, i int, s *model.Service) (rules, error) {
+	const name = "HTTP_FRONTEND_APPID_ACL"
+	var b bytes.Buffer
+	if err := r.put(&b, s, name, model.Clean(s.App), strings.Join(s.VHosts, ","), s.App, s.Name); err != nil {
+		return rules{}, err
+	}
+	c := confinement{service: s.Name, turn: "txn.turn" + strconv.Itoa(i), mine: []string{"hdr(x-marathon-app-id) -i " + s.App},
+		replaced: r.replaced[name], strict: s.Templates[name] != "", rename: o.renames(s, b.String())}
+	return c.apply(b.String())
 }

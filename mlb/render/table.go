@@ -58,6 +58,8 @@ var Templates = markLabels([]Template{
 		"closed after an answer rather than at once when a worker ends, so that no request is lost at a reload."},
 	{Name: "MAP_FRONTEND_LOOKUP", Vars: vars("haproxy_dir"),
 		Doc: "Looks host and path up in the maps, on both ports, and leaves the backend's name in txn.backend."},
+	{Name: "MAP_FRONTEND_OWN_LOOKUP", Fixed: true, Vars: vars("haproxy_dir"),
+		Doc: "Looks up whose own rules come first for host and path, where services have some, and leaves their names in txn.own."},
 	{Name: "MAP_HTTP_FRONTEND_REDIRECT", Vars: vars("haproxy_dir httpsPort"),
 		Doc: "Redirects to https what the maps lead to a service with REDIRECT_TO_HTTPS."},
 	{Name: "MAP_HTTP_FRONTEND_ACL", Vars: vars("haproxy_dir"), Doc: "Sends to the backend that the lookup found, on http."},
