@@ -14,6 +14,7 @@ import (
 type verdict struct {
 	services []*model.Service
 	reason   string
+	slow     bool // HAProxy came to no verdict on it in time
 }
 
 func (l *LB) guiltyApps() map[string]bool {
@@ -25,7 +26,7 @@ func (l *LB) guiltyApps() map[string]bool {
 }
 
 // acquit gives apps another chance that changed, that are gone, or whose case is old: an address that was in use may be
-// free by now.
+// free by now. A text for which HAProxy took for ever would hold everybody up once more, so it has to change.
 func (l *LB) acquit(a *attempt) {
 	again := a.snapshot.Full && a.snapshot != l.tried
 	l.forgetPorts(a.built, again)
@@ -34,7 +35,7 @@ func (l *LB) acquit(a *attempt) {
 	}
 	now := servicesByApp(a.built)
 	for app, v := range l.guilty {
-		if again || !sameRequest(v.services, now[app]) {
+		if again && !v.slow || !sameRequest(v.services, now[app]) {
 			delete(l.guilty, app)
 		}
 	}
@@ -81,7 +82,7 @@ func (l *LB) convict(ctx context.Context, a *attempt, set *templateSet, refused 
 	}
 	by := servicesByApp(a.built)
 	for app, reason := range found {
-		l.guilty[app] = verdict{services: by[app], reason: reason}
+		l.guilty[app] = verdict{services: by[app], reason: reason, slow: refused.NoVerdict}
 	}
 	return len(found), nil
 }

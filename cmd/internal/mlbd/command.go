@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,7 +73,7 @@ func (c *Config) complete(cmd *cobra.Command, file string, args []string, warnin
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range append(said, warnings()...) {
+	for _, w := range slices.Concat(said, warnings(), withoutEffect(os.Environ())) {
 		log.Warn(w)
 	}
 	certs, err := certificatesFromEnvironment(filepath.Join(filepath.Dir(c.HAProxyConfig), "certs"), os.LookupEnv)

@@ -41,6 +41,21 @@ func TestMarathonLBsEnvironmentIsTakenOver(t *testing.T) {
 	}
 }
 
+func TestVariablesWithoutEffectAreNamed(t *testing.T) {
+	got := withoutEffect([]string{
+		"HAPROXY_HEAD=x", "HAPROXY_SSL_CERT7=x", "HAPROXY_GLOBAL_DEFAULT_OPTIONS=x", "PORTS=80", "HAPROXY_VERSION=2.6", "VAULT_TOKEN=",
+		"HAPROXY_SYSCTL_PARAMS=a=b", "HAPROXY_BACKEND_HEADD=x", "BACKEND_HEADD=x", "HAPROXY_SSL_CERTS=x",
+	})
+	want := []string{
+		"the variable HAPROXY_BACKEND_HEADD has no effect; HAPROXY_BACKEND_HEAD would",
+		"the variable HAPROXY_SSL_CERTS has no effect; HAPROXY_SSL_CERT would",
+		"the variable HAPROXY_SYSCTL_PARAMS has no effect: set the kernel's parameters on the host",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestNumberedCertificatesNeedTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	if got, err := certificatesFromEnvironment(dir, env(map[string]string{"HAPROXY_SSL_CERT0": "x"})); err != nil || got != nil {

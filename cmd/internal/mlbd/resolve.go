@@ -54,11 +54,14 @@ func (c Config) check() error {
 		"--archive-versions": float64(c.Archive), "--maxconn": float64(c.MaxConn), "--max-old-workers": float64(c.MaxReloads),
 		"--hard-stop-after": float64(c.HardStopAfter), "--close-spread-time": float64(c.CloseSpread),
 		"--shutdown-delay": float64(c.ShutdownDelay), "--shutdown-timeout": float64(c.ShutdownTimeout),
-		"--reload-interval": c.ReloadInterval, "--max-backoff": c.MaxBackoff, "--max-reload-retries": float64(c.MaxReloadRetries + 1),
+		"--reload-interval": c.ReloadInterval, "--max-backoff": c.MaxBackoff,
 	} {
 		if n < 0 {
 			return cli.Usagef("%s: must not be negative", flag)
 		}
+	}
+	if c.MaxReloadRetries < -1 {
+		return cli.Usagef("--max-reload-retries %d: expected -1, for ever, or a number", c.MaxReloadRetries)
 	}
 	if c.Archive > maxArchive {
 		return cli.Usagef("--archive-versions %d: expected at most %d", c.Archive, maxArchive)
