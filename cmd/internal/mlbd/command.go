@@ -37,6 +37,7 @@ func Command() *cobra.Command {
 	warnings := addFormer(cmd.Flags())
 	cmd.Flags().StringVar(&file, "config", "", "JSON `file` with flag names as keys; the environment and flags win")
 	reference := cmd.Flags().Bool("longhelp", false, "print flags, templates and labels as Markdown, and end")
+	abbreviate(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *reference {
 			return writeReference(cmd.OutOrStdout(), cmd.Flags())

@@ -66,6 +66,9 @@ func (c Config) check() error {
 	if c.Archive > maxArchive {
 		return cli.Usagef("--archive-versions %d: expected at most %d", c.Archive, maxArchive)
 	}
+	if c.Forwarded != trust && c.Forwarded != overwrite {
+		return cli.Usagef("--forwarded-headers %q: expected %s or %s", c.Forwarded, trust, overwrite)
+	}
 	if err := c.checkSpares(); err != nil {
 		return err
 	}
@@ -218,7 +221,7 @@ func (c Config) renderOptions(dir string, certs []string) render.Options {
 	return render.Options{
 		StatsUser: user, StatsPassword: password,
 		Addr: c.BindAddress, StatsAddr: c.StatsAddress, HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort, StatsPort: c.StatsPort,
-		AppIDPort: c.AppIDPort, NoHTTP: c.DontBindHTTP, MapDir: dir, Certificates: certs,
+		AppIDPort: c.AppIDPort, NoHTTP: c.DontBindHTTP, AcceptProxy: c.AcceptProxy, OverwriteForwarded: c.Forwarded == overwrite, MapDir: dir, Certificates: certs,
 		GroupHTTPS: c.GroupHTTPS, CertificateFor: certificateFor(certs), DefaultOptions: c.DefaultOptions,
 		MaxConn: c.MaxConn, HardStopAfter: c.HardStopAfter, CloseSpread: c.CloseSpread, MaxReloads: c.MaxReloads,
 		User: c.haproxyUser(), Group: c.Group, Log: c.HAProxyLog, AccessLog: c.AccessLog,
