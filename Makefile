@@ -11,6 +11,10 @@ BENCH       ?= .
 DEPLOYS     ?= 100
 CRASHES     ?= 50
 
+# On a laptop packages are tested side by side; where nobody waits, one after the other, so that none disturbs another's
+# time limits.
+TESTFLAGS   ?= $(if $(CI),-p 1)
+
 # Debian keeps haproxy in /usr/sbin, which is not on every user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
@@ -28,7 +32,7 @@ build: ## all programs, static, into bin/
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(addprefix ./cmd/,$(PROGRAMS))
 
-test: deps lint race e2e ## everything that has to pass: lint, unit tests with -race, fuzz seeds, e2e
+test: deps lint race e2e $(if $(CI),e2e-haproxy-3.0) ## everything that has to pass: lint, unit tests with -race, fuzz seeds, e2e
 
 deps:
 	@scripts/install-deps --try haproxy curl cc nft dig
@@ -50,11 +54,11 @@ unit: ## unit tests and fuzz seeds, without -race (no C compiler needed)
 
 race: ## unit tests and fuzz seeds with -race
 	@if command -v cc >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1; then \
-		echo '$(GO) test -race ./...'; CGO_ENABLED=1 $(GO) test -race ./...; \
+		echo '$(GO) test -race $(TESTFLAGS) ./...'; CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) ./...; \
 	elif [ -n "$$CI" ]; then \
 		echo "no C compiler, and -race needs one" >&2; exit 1; \
 	else \
-		echo "SKIPPED: -race, because there is no C compiler" >&2; CGO_ENABLED=0 $(GO) test ./...; \
+		echo "SKIPPED: -race, because there is no C compiler" >&2; CGO_ENABLED=0 $(GO) test $(TESTFLAGS) ./...; \
 	fi
 
 fuzz: ## each fuzz target for FUZZTIME (20s)
@@ -64,8 +68,8 @@ golden: ## rewrite the golden files; review the diff
 	$(GO) test ./mlb/... -update
 
 e2e: ## whole programs with real HAProxy and, where an engine answers, real Docker
-	@if [ -d e2e ]; then echo '$(GO) test -tags e2e -count=1 ./e2e/...'; \
-		$(GO) test -tags e2e -count=1 -timeout 15m ./e2e/...; \
+	@if [ -d e2e ]; then echo '$(GO) test -tags e2e -count=1 $(TESTFLAGS) ./e2e/...'; \
+		$(GO) test -tags e2e -count=1 $(TESTFLAGS) -timeout 30m ./e2e/...; \
 	else echo "no e2e folder"; fi
 
 soak-deploy: deps ## DEPLOYS (100) rolling deployments and 10 rollbacks under load, the orchestrator killed 20 times; minutes
@@ -83,8 +87,8 @@ HAPROXY_E2E := Label|Template|Protocols|Flags|Environment|FailOver|OneShot|ZDD|R
 e2e-haproxy-3.0: ## what has to do with HAProxy, with Debian 13's HAProxy 3.0 (kept in ~/.cache/berth)
 	@BERTH_HAPROXY=$$(scripts/haproxy-3.0) && export BERTH_HAPROXY && \
 		echo "$(GO) test ./mlb/... ./cmd/internal/mlbd ./e2e with $$BERTH_HAPROXY" && \
-		$(GO) test -count=1 ./mlb/... ./cmd/internal/mlbd && \
-		$(GO) test -tags e2e -count=1 -timeout 15m -run '$(HAPROXY_E2E)' ./e2e/...
+		$(GO) test -count=1 $(TESTFLAGS) ./mlb/... ./cmd/internal/mlbd && \
+		$(GO) test -tags e2e -count=1 $(TESTFLAGS) -timeout 30m -run '$(HAPROXY_E2E)' ./e2e/...
 
 bench: ## benchmarks, and dnsd beside other name servers; BENCH selects by regular expression
 	@scripts/install-deps --try haproxy wrk nft

@@ -33,7 +33,7 @@ func TestCompose(t *testing.T) {
 		if t.Failed() {
 			e.run(e.compose("logs", "--tail=50")...)
 		}
-		e.run(e.compose("down")...)
+		e.run(e.compose("down", "--volumes")...)
 		e.removeContainers()
 	})
 	e.run(e.compose("up", "-d", "--build")...)
@@ -45,23 +45,50 @@ func TestCompose(t *testing.T) {
 		}
 		return expect(code == 200, "%d %s", code, body)
 	})
-	doc, err := os.ReadFile("../examples/docker/test6.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.Post(e.url("API", "/v2/apps"), "application/json", bytes.NewReader(doc))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusCreated {
-		t.Fatalf("POST /v2/apps: %s", resp.Status)
+	for _, name := range []string{"test6", "test4", "test5"} {
+		e.post("../examples/docker/" + name + ".json")
 	}
 	c := &cluster{t: t}
 	c.answers(e.url("HTTP", "/"), "testing6.test", "/test6")
 	c.answers(c.port(10106), "", "/test6")
 	c.answers(e.url("DNS_HTTP", "/v1/hosts/test6.marathon.mesos"), "", "127.0.0.1")
 	c.answers(e.url("STATS", "/haproxy?stats;csv"), "", "test6_10106")
+	e.virtual("test4.marathon.l4lb.thisdcos.directory", "/test4")
+	e.virtual("1.1.1.1", "/test5")
+}
+
+// post adds an app.
+func (e *composeEnv) post(file string) {
+	e.t.Helper()
+	doc, err := os.ReadFile(file)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	resp, err := http.Post(e.url("API", "/v2/apps"), "application/json", bytes.NewReader(doc))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		e.t.Fatalf("POST /v2/apps %s: %s", file, resp.Status)
+	}
+}
+
+// virtual dials a VIP in the container from which nothing leaves, by what the image has: bash.
+func (e *composeEnv) virtual(host, app string) {
+	e.t.Helper()
+	script := fmt.Sprintf(`exec 3<>/dev/tcp/%s/80 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && timeout 5 cat <&3`, host)
+	eventually(e.t, time.Minute, "an answer of "+host, func() error {
+		args := e.compose("exec", "-T", "vip", "bash", "-c", script)
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = ".."
+		cmd.Env = e.environ()
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return expect(strings.Contains(string(out), app), "%s", out)
+	})
 }
 
 type composeEnv struct {
@@ -91,15 +118,20 @@ func (e *composeEnv) run(args ...string) {
 	e.t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ".."
-	cmd.Env = append(os.Environ(), "BERTH_CLUSTER="+e.name(), "BERTH_DATA="+e.data)
-	for name, port := range e.ports {
-		cmd.Env = append(cmd.Env, fmt.Sprintf("BERTH_%s_PORT=%d", name, port))
-	}
+	cmd.Env = e.environ()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		e.t.Errorf("%v: %v\n%s", args, err, out)
 	} else if e.t.Failed() {
 		e.t.Logf("%v:\n%s", args, out)
 	}
+}
+
+func (e *composeEnv) environ() []string {
+	env := append(os.Environ(), "BERTH_CLUSTER="+e.name(), "BERTH_DATA="+e.data)
+	for name, port := range e.ports {
+		env = append(env, fmt.Sprintf("BERTH_%s_PORT=%d", name, port))
+	}
+	return env
 }
 
 // removeContainers removes what the orchestrator started; compose down leaves it running, as documented.

@@ -49,6 +49,9 @@ func (w *write) run(changes []httpapi.AppChange) (httpapi.WriteResult, error) {
 		}
 	}
 	w.store()
+	if w.opt.DryRun {
+		w.result.Placements = w.placements()
+	}
 	return w.result, nil
 }
 

@@ -17,7 +17,7 @@ import (
 func (l *LB) enforce(r ruleset.Result, compared bool) (routeErr, err error) {
 	have, want := l.have, ruleset.Settle(l.have, r.Ruleset)
 	routes := prefixes(want)
-	routeErr = l.opt.Host.DropRoutes(routes)
+	routeErr = l.drop(routes)
 	if compared && l.generation() > 0 && differs(have, want) {
 		l.log.Warn("repairing the table")
 		l.count(func(s *state) { s.repairs++ })
@@ -33,6 +33,26 @@ func (l *LB) enforce(r ruleset.Result, compared bool) (routeErr, err error) {
 	}
 	routeErr = errors.Join(routeErr, l.opt.Host.AddRoutes(routes), l.switchHairpin(want))
 	return routeErr, l.forget(have, want, r)
+}
+
+// drop removes the routes that are not wanted; for those that have to stay for now it comes back.
+func (l *LB) drop(want []netip.Prefix) error {
+	again, err := l.opt.Host.DropRoutes(want)
+	l.linger.Stop()
+	if again > 0 {
+		l.linger.Reset(again)
+	}
+	return err
+}
+
+// dropRoutes looks after routes that had to stay.
+func (l *LB) dropRoutes() {
+	if l.want == nil {
+		return
+	}
+	if err := l.drop(prefixes(l.want)); err != nil {
+		l.log.Warn("routes not removed", "err", err)
+	}
 }
 
 // leftoverTime is how long slots and chains that are out of use stay: by then the last packet that could look for them is
@@ -90,8 +110,16 @@ func (l *LB) apply(b *ruleset.Batch, want *ruleset.Ruleset) error {
 	if b.Empty() {
 		return nil
 	}
+	if l.have != nil && len(l.have.Services) <= tallyFirst {
+		if _, err := l.recount(time.Now()); err != nil {
+			l.log.Debug("counters not read before a change", "err", err)
+		}
+	}
 	start := time.Now()
-	if err := l.opt.Kernel.Apply(b); err != nil {
+	over := l.tally.changing()
+	err := l.opt.Kernel.Apply(b)
+	over(b)
+	if err != nil {
 		if !errors.Is(err, nft.ErrUncertain) {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"berth/vip/nft"
 	"berth/vip/route"
@@ -48,7 +49,7 @@ func (k *kernel) Apply(b *ruleset.Batch) error {
 }
 
 func (k *kernel) Counters() (nft.Counters, error) {
-	return nft.Counters{Services: map[ruleset.Key]uint64{}, Backends: map[nft.Backend]uint64{}}, nil
+	return nft.Counters{Services: map[ruleset.Key]uint64{}, Slots: map[ruleset.Slot]uint64{}}, nil
 }
 
 func (k *kernel) table() *ruleset.Ruleset {
@@ -62,6 +63,7 @@ type host struct {
 	mu      sync.Mutex
 	touched func()
 	routes  []netip.Prefix
+	busy    int // times that no route can be dropped
 	hairpin map[string]bool
 	forgot  int
 	facts   route.Facts
@@ -97,17 +99,25 @@ func (h *host) SetHairpin(port string, on bool) error {
 
 func (h *host) Prepare(*route.Facts) error { return nil }
 
-func (h *host) DropRoutes(want []netip.Prefix) error {
+func (h *host) DropRoutes(want []netip.Prefix) (time.Duration, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.busy > 0 {
+		h.busy--
+		return time.Millisecond, nil
+	}
 	h.routes = slices.DeleteFunc(h.routes, func(p netip.Prefix) bool { return !slices.Contains(want, p) })
-	return nil
+	return 0, nil
 }
 
 func (h *host) AddRoutes(want []netip.Prefix) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.routes = slices.Clone(want)
+	for _, p := range want {
+		if !slices.Contains(h.routes, p) {
+			h.routes = append(h.routes, p)
+		}
+	}
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"berth/vip/nft"
 	"berth/vip/ruleset"
 )
 
@@ -62,13 +61,15 @@ func (l *LB) List(now time.Time) (Listing, error) {
 	if err != nil {
 		return Listing{}, err
 	}
-	out := Describe(s.result, c)
+	out := list(s.result, c)
 	out.Warnings, out.Generation, out.Programmed, out.Error = s.warnings, s.generation, s.programmed, s.err
 	return out, nil
 }
 
-// Describe writes a result down for people and machines.
-func Describe(r ruleset.Result, c nft.Counters) Listing {
+// Describe writes a result down for people and machines, without connections.
+func Describe(r ruleset.Result) Listing { return list(r, connections{}) }
+
+func list(r ruleset.Result, c connections) Listing {
 	out := Listing{VIPs: []Entry{}, Problems: r.Problems}
 	for _, v := range r.VIPs {
 		out.VIPs = append(out.VIPs, describe(v, c))
@@ -76,13 +77,13 @@ func Describe(r ruleset.Result, c nft.Counters) Listing {
 	return out
 }
 
-func describe(v *ruleset.VIP, c nft.Counters) Entry {
+func describe(v *ruleset.VIP, c connections) Entry {
 	e := Entry{ID: v.ID, VIP: v.HostPort(), Name: v.Name, Protocol: v.Proto.String(), Port: v.Port, Apps: v.Apps, Backends: []Backend{}}
 	for _, a := range v.Addrs {
 		e.Addresses = append(e.Addresses, a.String())
 	}
 	for _, s := range v.Services {
-		e.Connections += c.Services[s.Key]
+		e.Connections += c.services[s.Key]
 	}
 	for _, m := range v.Members {
 		b := Backend{App: m.App, Task: m.Task, State: string(m.State), Weight: m.Weight, Local: m.Local, Reason: m.Reason}
@@ -90,7 +91,7 @@ func describe(v *ruleset.VIP, c nft.Counters) Entry {
 			b.Address = m.Addr.String()
 		}
 		for _, s := range v.Services {
-			b.Connections += c.Backends[backendOf(s.Key, m.Addr)]
+			b.Connections += c.backends[backend{s.Key, m.Addr}]
 		}
 		e.Backends = append(e.Backends, b)
 	}

@@ -138,12 +138,12 @@ func (c *collector) connections(vips []*ruleset.VIP, send func(*prometheus.Desc,
 	for _, v := range vips {
 		total := uint64(0)
 		for _, s := range v.Services {
-			total += n.Services[s.Key]
+			total += n.services[s.Key]
 			seen := map[string]bool{}
 			for _, a := range s.Slots {
 				if name := a.String(); !seen[name] {
 					seen[name] = true
-					send(descBackend, prometheus.CounterValue, float64(n.Backends[backendOf(s.Key, a)]), v.HostPort(), v.Proto.String(), name)
+					send(descBackend, prometheus.CounterValue, float64(n.backends[backend{s.Key, a}]), v.HostPort(), v.Proto.String(), name)
 				}
 			}
 		}

@@ -19,10 +19,15 @@ type System struct {
 	routes    *route.Routes
 	lingering []netip.Prefix // unwanted routes at the last look
 	looked    time.Time
+	pause     time.Duration // after that look
 }
 
-// lingerPoll is how often it is looked whether connections to VIPs that are gone have ended.
-const lingerPoll = 10 * time.Second
+// How often it is looked whether connections to VIPs that are gone have ended: most end in a moment, and the look lists all
+// tracked connections.
+const (
+	minLinger = 100 * time.Millisecond
+	maxLinger = 10 * time.Second
+)
 
 // Look implements Host.
 func (s *System) Look() (*route.Facts, error) {
@@ -62,16 +67,24 @@ func (s *System) Prepare(f *route.Facts) error {
 
 // DropRoutes implements Host. A route stays while connections that began when its VIP existed are open: they would lose
 // their way. It leads nowhere, so nobody else can be reached by it.
-func (s *System) DropRoutes(want []netip.Prefix) error {
+func (s *System) DropRoutes(want []netip.Prefix) (again time.Duration, err error) {
 	unwanted := s.routes.Unwanted(want)
-	if len(unwanted) == 0 || slices.Equal(unwanted, s.lingering) && time.Since(s.looked) < lingerPoll {
-		return nil
+	if len(unwanted) == 0 {
+		s.lingering = nil
+		return 0, nil
+	}
+	pause := minLinger
+	if slices.Equal(unwanted, s.lingering) {
+		if left := s.pause - time.Since(s.looked); left > 0 {
+			return left, nil
+		}
+		pause = min(2*s.pause, maxLinger)
 	}
 	busy, err := route.Busy(func(a netip.Addr) bool {
 		return slices.ContainsFunc(unwanted, func(p netip.Prefix) bool { return p.Contains(a) })
 	})
 	if err != nil {
-		return err
+		return pause, err
 	}
 	free := slices.DeleteFunc(slices.Clone(unwanted), func(p netip.Prefix) bool {
 		for a := range busy {
@@ -82,8 +95,11 @@ func (s *System) DropRoutes(want []netip.Prefix) error {
 		return false
 	})
 	err = s.routes.Drop(free)
-	s.lingering, s.looked = s.routes.Unwanted(want), time.Now()
-	return err
+	s.lingering, s.looked, s.pause = s.routes.Unwanted(want), time.Now(), pause
+	if len(s.lingering) == 0 {
+		return 0, err
+	}
+	return pause, err
 }
 
 // AddRoutes implements Host.

@@ -35,7 +35,8 @@ type Host interface {
 	Hairpin(port string) bool
 	SetHairpin(port string, on bool) error
 	Prepare(f *route.Facts) error // the device, and the routes there are
-	DropRoutes(want []netip.Prefix) error
+	// DropRoutes removes routes; again is how long until it should be called once more, 0 when nothing is left.
+	DropRoutes(want []netip.Prefix) (again time.Duration, err error)
 	AddRoutes(want []netip.Prefix) error
 	Forget(match route.Match) (int, error)
 	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
@@ -84,6 +85,7 @@ type LB struct {
 	retry    *time.Timer
 	// leftovers fires when slots and chains that are out of use can go.
 	leftovers *time.Timer
+	linger    *time.Timer // fires when routes that had to stay may go
 	second    *time.Timer // a second look at what was applied
 
 	mu       sync.Mutex
@@ -124,10 +126,11 @@ func New(opt Options) *LB {
 	}
 	l := &LB{opt: opt, log: opt.Log, wake: make(chan struct{}, 1), hosts: newHosts(opt.Host.Resolve), look: true, compare: true,
 		memory: newMemory(opt.StateFile), retry: time.NewTimer(time.Hour),
-		leftovers: time.NewTimer(time.Hour), second: time.NewTimer(time.Hour)}
+		leftovers: time.NewTimer(time.Hour), linger: time.NewTimer(time.Hour), second: time.NewTimer(time.Hour)}
 	l.retry.Stop()
 	l.second.Stop()
 	l.leftovers.Stop()
+	l.linger.Stop()
 	l.metrics = newMetrics(l)
 	return l
 }
@@ -170,6 +173,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.step(ctx)
 		case <-l.leftovers.C:
 			l.tidy()
+		case <-l.linger.C:
+			l.dropRoutes()
 		case <-l.wake:
 			l.step(ctx)
 		}

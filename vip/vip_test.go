@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"berth/orchestrator/api"
 	"berth/orchestrator/client"
 	"berth/orchestrator/client/clienttest"
+	"berth/vip/nft"
 	"berth/vip/ruleset"
 )
 
@@ -137,6 +139,23 @@ func TestLeftoversGoAfterAMoment(t *testing.T) {
 	eventually(t, "leftovers gone", func() bool {
 		have := r.kernel.table()
 		return len(have.Services[0].Spare) == 0 && len(have.Hairpin) == 1 && len(have.Services[0].Slots) == 1
+	})
+}
+
+// A route that has to stay, because connections are open, goes when they have ended, without another change.
+func TestARouteInUseGoesLater(t *testing.T) {
+	r := newRig(t, &kernel{}, nil)
+	r.source.SetApps(app("/web", "1.1.1.1:80", "10.0.0.1 10.9.0.1"), app("/other", "2.2.2.2:80"))
+	r.acknowledged(t)
+	r.host.mu.Lock()
+	r.host.busy = 3
+	r.host.mu.Unlock()
+	r.source.RemoveApp("/web")
+	r.acknowledged(t)
+	eventually(t, "the route gone", func() bool {
+		r.host.mu.Lock()
+		defer r.host.mu.Unlock()
+		return r.host.busy == 0 && !slices.Contains(r.host.routes, netip.MustParsePrefix("1.1.1.1/32"))
 	})
 }
 
@@ -277,13 +296,47 @@ func TestStatus(t *testing.T) {
 }
 
 func TestCountersSurviveTheRewritingOfElements(t *testing.T) {
-	type key struct{ n int }
-	a, b := key{1}, key{2}
-	total := map[key]uint64{a: 10, b: 5}
-	got := addUp(total, map[key]uint64{a: 10, b: 5}, map[key]uint64{a: 12, b: 2})
-	if got[a] != 12 || got[b] != 7 {
-		t.Fatalf("got %v", got)
+	key := ruleset.Key{Addr: netip.MustParseAddr("1.1.1.1"), Proto: ruleset.TCP, Port: 80}
+	a, b := netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("10.0.0.2:80")
+	slot := func(i int, to netip.AddrPort) ruleset.Slot { return ruleset.Slot{Key: key, Index: i, To: to} }
+	reading := func(service uint64, slots map[ruleset.Slot]uint64) nft.Counters {
+		return nft.Counters{Services: map[ruleset.Key]uint64{key: service}, Slots: slots}
 	}
+	var y tally
+	take := func(c nft.Counters) {
+		t.Helper()
+		if !y.take(c, y.version, time.Time{}) {
+			t.Fatal("not taken")
+		}
+	}
+	want := func(what string, service, ofA, ofB uint64) {
+		t.Helper()
+		if got := [3]uint64{y.total.services[key], y.total.backends[backend{key, a}], y.total.backends[backend{key, b}]}; got !=
+			[3]uint64{service, ofA, ofB} {
+			t.Errorf("%s: got %d, want %d", what, got, [3]uint64{service, ofA, ofB})
+		}
+	}
+	take(reading(10, map[ruleset.Slot]uint64{slot(0, a): 4, slot(1, b): 6}))
+	want("first", 10, 4, 6)
+	take(reading(13, map[ruleset.Slot]uint64{slot(0, a): 5, slot(1, b): 8}))
+	want("more", 13, 5, 8)
+
+	// b moves to the first slot: both elements are written anew, and count more than before by the next reading.
+	over := y.changing()
+	if y.take(nft.Counters{}, y.version, time.Time{}) {
+		t.Error("a reading during a change was taken")
+	}
+	before := y.version - 1
+	over(&ruleset.Batch{Del: ruleset.Elements{Entries: []ruleset.Entry{{Key: key}}, Slots: []ruleset.Slot{slot(0, a), slot(1, b)}}})
+	if y.take(nft.Counters{}, before, time.Time{}) {
+		t.Error("a reading from before a change was taken")
+	}
+	take(reading(20, map[ruleset.Slot]uint64{slot(0, b): 20}))
+	want("after a change", 33, 0, 28)
+	over = y.changing()
+	over(&ruleset.Batch{Create: true})
+	take(reading(25, map[ruleset.Slot]uint64{slot(0, b): 20, slot(1, b): 5}))
+	want("after a new table", 58, 0, 53)
 }
 
 func TestOnlyOneInstanceRuns(t *testing.T) {

@@ -45,6 +45,7 @@ func newFake() *fake {
 	f.HandleFunc("DELETE /v2/deployments/{id}", f.cancel)
 	f.HandleFunc("GET /v2/queue", f.queue)
 	f.HandleFunc("GET /v1/backup", f.backup)
+	f.HandleFunc("POST /v1/plan", f.plan)
 	f.HandleFunc("DELETE /v2/queue/{id}/delay", f.retry)
 	f.HandleFunc("GET /v2/info", f.info)
 	return f
@@ -290,4 +291,34 @@ func (f *fake) backup(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set(api.ChecksumHeader, "sha256="+sum)
 	w.Header().Set(api.IndexHeader, "7")
 	_, _ = io.WriteString(w, state)
+}
+
+// plan replaces the tasks of apps it knows and starts one of others, on agent-1, port 31000, unless they want more than
+// 1000 MiB.
+func (f *fake) plan(w http.ResponseWriter, r *http.Request) {
+	var docs []api.App
+	_ = json.NewDecoder(r.Body).Decode(&docs)
+	apps, placements := []*api.AppInfo{}, []api.Placement{}
+	for _, d := range docs {
+		d.ID = absolute(d.ID)
+		d.Networks = []api.Network{{Mode: api.NetworkHost}}
+		d.PortDefinitions = []api.PortDefinition{{Port: 10000, Protocol: "tcp", Labels: map[string]string{"VIP_0": "1.1.1.1:80"}}}
+		p := api.Placement{App: d.ID, Action: api.ActionScale}
+		if old := f.apps[d.ID]; old != nil {
+			p.Action = api.ActionRestart
+			for _, t := range old.Tasks {
+				p.Stop = append(p.Stop, t.ID)
+			}
+		}
+		if d.Mem > 1000 {
+			p.Waits, p.Explain = 1, []string{"memory: a task needs more than agent-1 has"}
+		} else {
+			p.Start = []api.PlannedTask{{Agent: "agent-1", Host: "node1", IP: "10.0.0.1", Ports: []int{31000}}}
+		}
+		apps, placements = append(apps, &api.AppInfo{App: d}), append(placements, p)
+	}
+	for _, id := range r.URL.Query()["remove"] {
+		placements = append(placements, api.Placement{App: id, Action: api.ActionStop, Stop: []string{"x"}})
+	}
+	answer(w, 200, map[string]any{"apps": apps, "placements": placements, "warnings": []string{"mind the gap"}})
 }

@@ -42,7 +42,7 @@ func (r *remote) vips() (list vip.Listing, counted bool, err error) {
 		}
 		r.say("no vip answers at %s; computed from the apps, without connections", base)
 	}
-	apps, err := r.c.Apps(r.ctx, client.ReadOptions{Embed: []string{"apps.tasks"}})
+	apps, err := r.c.Apps(r.ctx, client.ReadOptions{Embed: []string{"apps.tasks", "apps.readiness"}})
 	if err != nil {
 		return list, false, explain("list apps", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // address is the IPv4 address of a name, once it is known.
@@ -18,7 +17,7 @@ func (d *daemon) address6(t testing.TB, name string) string { return d.resolve(t
 func (d *daemon) resolve(t testing.TB, name string, six bool) (addr string) {
 	t.Helper()
 	eventually(t, "address of "+name, func() error {
-		body, err := get(d.http + "/v2/names")
+		body, err := d.get("/v2/names")
 		if err != nil {
 			return err
 		}
@@ -40,8 +39,29 @@ func (d *daemon) resolve(t testing.TB, name string, six bool) (addr string) {
 // look waits until the daemon has seen what changed about bridges.
 func (d *daemon) look(t testing.TB) {
 	t.Helper()
+	before := d.updates(t)
 	if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(200 * time.Millisecond)
+	eventually(t, "another look", func() error {
+		if d.updates(t) == before {
+			return errors.New("none yet")
+		}
+		return nil
+	})
+}
+
+// updates is the line of the metric that counts them.
+func (d *daemon) updates(t testing.TB) string {
+	t.Helper()
+	body, err := d.get("/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(body, `vip_updates_total{result="ok"} `)
+	if !ok {
+		t.Fatalf("no vip_updates_total: %s", body)
+	}
+	line, _, _ := strings.Cut(rest, "\n")
+	return line
 }

@@ -5,6 +5,7 @@ package vip
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,7 +84,7 @@ func TestOpenConnectionsOutliveEveryChange(t *testing.T) {
 	w.set(t, d, app("/web", "tcp", []string{web}, "c2"))
 	all("its task is gone from the app")
 	w.source.RemoveApp("/web")
-	d.settled(t, w)
+	d.settled(t)
 	all("the VIP is gone")
 	refusedOrUnrouted(t, w.node1)
 	w.set(t, d, app("/web", "tcp", []string{web}, "c1"))
@@ -107,7 +109,7 @@ func TestOpenConnectionsOutliveEveryChange(t *testing.T) {
 		return err
 	})
 	eventually(t, "repair counted", func() error {
-		body, err := get(d.http + "/metrics")
+		body, err := d.get("/metrics")
 		if err == nil && strings.Contains(body, "vip_repairs_total 0\n") {
 			err = errors.New("no repair")
 		}
@@ -309,8 +311,14 @@ func TestCleanupLeavesTheHostAsItWas(t *testing.T) {
 	run(t, "nft", "add", "table", "ip", "t_other")
 	defer run2("nft", "delete", "table", "ip", "t_other")
 	w.node1.Sysctl("net/bridge/bridge-nf-call-iptables", "1")
-	time.Sleep(100 * time.Millisecond) // carriers settle
 	before := picture()
+	eventually(t, "carriers settle", func() error {
+		was := before
+		if before = picture(); before != was {
+			return errors.New("changing")
+		}
+		return nil
+	})
 	d := w.start(t)
 	w.set(t, d, app("/web", "tcp", []string{web, "/web:80", "fd99::1:80"}, "c1", "c2", "d1"))
 	h := hold(t, w.c1, web)
@@ -333,7 +341,13 @@ func TestCleanupLeavesTheHostAsItWas(t *testing.T) {
 		out, err := run2(os.Getenv(binary), "cleanup", "--drain", "5s")
 		done <- fmt.Sprint(out, err)
 	}()
-	time.Sleep(500 * time.Millisecond)
+	eventually(t, "draining", func() error {
+		out, err := run2("nft", "list", "table", "inet", "berth_vip")
+		if err == nil && !strings.Contains(out, "chain drain") {
+			err = errors.New("not yet")
+		}
+		return err
+	})
 	h.alive(t, "while draining")
 	h2.alive(t, "while draining")
 	h.Close()
@@ -405,4 +419,61 @@ func TestTheSourceMayGo(t *testing.T) {
 		_, _, err := ask(w.node1, "tcp", addr)
 		return err
 	})
+}
+
+// Scaling writes elements anew, which sets the kernel's counters to zero.
+func TestConnectionsAreCountedOverChanges(t *testing.T) {
+	w := newWorld(t)
+	d := w.start(t)
+	const each = 20
+	members := [][]string{{"c1"}, {"c1", "c2"}, {"c2"}, {"d1", "c2"}}
+	for _, m := range members {
+		w.set(t, d, app("/web", "tcp", []string{web}, m...))
+		for range each {
+			if err := w.node1.Do(once); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	total := each * len(members)
+	eventually(t, "all are counted", func() error {
+		body, err := d.get("/metrics")
+		if err != nil {
+			return err
+		}
+		want := fmt.Sprintf(`vip_connections_total{protocol="tcp",vip="%s"} %d`+"\n", web, total)
+		if !strings.Contains(body, want) {
+			_, rest, _ := strings.Cut(body, "\nvip_connections_total")
+			return fmt.Errorf("want %s, got %.60s", want, rest)
+		}
+		return nil
+	})
+	var v struct {
+		Connections int
+		Backends    []struct {
+			Address     string
+			Connections int
+		}
+	}
+	body, err := d.get("/v2/vips/tcp/" + web)
+	if err == nil {
+		err = json.Unmarshal([]byte(body), &v)
+	}
+	if err != nil || v.Connections != total || len(v.Backends) != 2 || v.Backends[0].Connections+v.Backends[1].Connections < 2*each {
+		t.Errorf("%s, %v; want %d connections, and each of two backends with its own", body, err, total)
+	}
+}
+
+func TestWithoutPrivilegesItSaysWhatIsMissing(t *testing.T) {
+	nettest.Isolated(t)
+	cmd := exec.Command(os.Getenv(binary), "--listen", "127.0.0.1:0", "--lock-dir", t.TempDir())
+	// Root of a user namespace of its own, which does not own this network namespace: not allowed to change it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, Pdeathsig: syscall.SIGKILL,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "CAP_NET_ADMIN is needed in this network namespace") {
+		t.Errorf("%v: %s; want exit code 1 and the capability named", err, out)
+	}
 }

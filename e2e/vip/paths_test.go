@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"berth/orchestrator/api"
+	"berth/orchestrator/client/clienttest"
 	"berth/vip/nettest"
 )
 
@@ -118,7 +120,7 @@ func TestAppsWithTheSameVIPShareIt(t *testing.T) {
 	addr := d.address(t, "web.marathon.l4lb.thisdcos.directory") + ":80"
 	reach(t, w.node1, "tcp", addr, "c1", "c2")
 	w.source.RemoveApp("/blue")
-	d.settled(t, w)
+	d.settled(t)
 	for range 20 {
 		reach(t, w.node1, "tcp", addr, "c2")
 	}
@@ -140,7 +142,7 @@ func TestAddressesTheNodeNeedsAreRefused(t *testing.T) {
 	d := w.start(t)
 	w.set(t, d, app("/own", "tcp", []string{"192.168.77.1:80"}, "c1"), app("/bridge", "tcp", []string{"10.11.1.77:80"}, "c1"),
 		app("/gateway", "tcp", []string{"192.168.77.2:80"}, "c1"), app("/source", "tcp", []string{"127.0.0.1:80"}, "c1"))
-	body, err := get(d.http + "/v2/vips")
+	body, err := d.get("/v2/vips")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,5 +175,47 @@ func TestBesideOtherTables(t *testing.T) {
 	reach(t, w.c2, "tcp", "198.51.100.1:80", "c1", "d1")
 	if out, _ := exec.Command("nft", "list", "table", "ip", "t_other").CombinedOutput(); !strings.Contains(string(out), "policy drop") {
 		t.Fatalf("the other table was changed: %s", out)
+	}
+}
+
+// Each node has a vip of its own, and the two have no word with each other.
+func TestTwoNodesAgreeAndReachEachOthersTasks(t *testing.T) {
+	w := newWorld(t)
+	second := node{ns: w.node2, flags: []string{"--node-address", "192.168.77.2", "--node-address", "fd77::2", "--uplinks", "t-up"}}
+	w.node2.Must(t, func() error {
+		second.source = clienttest.NewServer(t)
+		return nil
+	})
+	daemons := []*daemon{w.start(t), second.start(t)}
+	set := func(apps ...*api.AppInfo) {
+		t.Helper()
+		for _, d := range daemons {
+			w.set(t, d, apps...)
+		}
+	}
+	set(app("/web", "tcp", []string{web, "/web:80"}, "c1", "d1"), app("/dns", "udp", []string{"198.51.100.1:53"}, "c1", "d1"))
+	const name = "web.marathon.l4lb.thisdcos.directory"
+	named := daemons[0].address(t, name)
+	if other := daemons[1].address(t, name); other != named {
+		t.Fatalf("the name is %s on one node and %s on the other", named, other)
+	}
+	everywhere := map[string]nettest.NS{"node1": w.node1, "node2": w.node2, "c1": w.c1, "c2": w.c2, "d1": w.d1}
+	for from, ns := range everywhere {
+		t.Run("from "+from, func(t *testing.T) {
+			reach(t, ns, "tcp", web, "c1", "d1")
+			reach(t, ns, "tcp", named+":80", "c1", "d1")
+			reach(t, ns, "udp", "198.51.100.1:53", "c1", "d1")
+			refused(t, ns, "198.51.100.1:81")
+		})
+	}
+	draining := app("/web", "tcp", []string{web, "/web:80"}, "c1", "d1")
+	draining.Tasks[0].State = api.TaskKilling
+	set(draining)
+	for from, ns := range everywhere {
+		for range 10 {
+			if got, _, err := ask(ns, "tcp", web); err != nil || got != "d1" {
+				t.Fatalf("from %s while c1 drains: %q, %v", from, got, err)
+			}
+		}
 	}
 }

@@ -4,7 +4,8 @@
 //
 //	node1 (where the test runs)  t-up 192.168.77.1 ──── 192.168.77.2  node2
 //	bridge t-br1 10.11.1.1                               bridge t-br2 10.11.2.1
-//	  c1 10.11.1.2   c2 10.11.1.3                          d1 10.11.2.2, published as 192.168.77.2:31003
+//	  c1 10.11.1.2, published as 192.168.77.1:31001        d1 10.11.2.2, published as 192.168.77.2:31003
+//	  c2 10.11.1.3
 //
 // Every server answers with its name and the client's address as it sees it.
 package vip
@@ -19,6 +20,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,7 +88,7 @@ func newWorld(t testing.TB) *world {
 		ns   nettest.NS
 		name string
 		port int
-	}{{w.c1, "c1", 8080}, {w.c2, "c2", 8080}, {w.d1, "d1", 8080}, {w.node2, "d1", 31003}, {w.node1, "host", 9000}} {
+	}{{w.c1, "c1", 8080}, {w.c2, "c2", 8080}, {w.d1, "d1", 8080}, {w.node2, "d1", 31003}, {w.node1, "c1", 31001}, {w.node1, "host", 9000}} {
 		serveTCP(t, s.ns, s.name, s.port)
 		serveUDP(t, s.ns, s.name, s.port)
 	}
@@ -298,6 +301,7 @@ func app(id, protocol string, vips []string, tasks ...string) *api.AppInfo {
 
 // daemon is vip as a process.
 type daemon struct {
+	node
 	cmd  *exec.Cmd
 	http string
 	out  *lines
@@ -322,22 +326,48 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
+// node is one on which a daemon can run.
+type node struct {
+	ns     nettest.NS
+	source *clienttest.Server // its own: nothing but tasks is reached from one node to the other
+	flags  []string
+}
+
+func (w *world) first() node {
+	return node{w.node1, w.source, []string{"--node-address", "192.168.77.1", "--node-address", "fd77::1", "--uplinks", "t-up"}}
+}
+
 // start runs the daemon on node1 and waits until it is ready.
 func (w *world) start(t testing.TB, flags ...string) *daemon {
 	t.Helper()
-	d := &daemon{out: &lines{}, done: make(chan struct{})}
-	args := append([]string{"--marathon", w.source.URL(), "--listen", "127.0.0.1:0", "--node-address", "192.168.77.1",
-		"--node-address", "fd77::1", "--uplinks", "t-up"}, flags...)
+	return w.first().start(t, flags...)
+}
+
+// start runs the daemon and waits until it is ready.
+func (n node) start(t testing.TB, flags ...string) *daemon {
+	t.Helper()
+	d := &daemon{node: n, out: &lines{}, done: make(chan struct{})}
+	args := append([]string{"--marathon", n.source.URL(), "--listen", "127.0.0.1:0"}, slices.Concat(n.flags, flags)...)
 	d.cmd = exec.Command(os.Getenv(binary), args...)
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	started := make(chan error, 1)
 	go func() {
 		defer close(d.done)
-		_ = d.cmd.Wait()
+		_ = n.ns.Do(func() error { // the thread that started it has to stay, or the kernel takes us for dead
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			err := d.cmd.Start()
+			started <- err
+			if err == nil {
+				_ = d.cmd.Wait()
+			}
+			return nil
+		})
 	}()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		d.kill()
 		if t.Failed() {
@@ -352,7 +382,7 @@ func (w *world) start(t testing.TB, flags ...string) *daemon {
 		d.http = "http://" + strings.Fields(rest)[0]
 		return nil
 	})
-	d.settled(t, w)
+	d.settled(t)
 	return d
 }
 
@@ -361,12 +391,12 @@ func (d *daemon) kill() {
 	<-d.done
 }
 
-// settled waits until the daemon has acknowledged the source's last change.
-func (d *daemon) settled(t testing.TB, w *world) {
+// settled waits until the daemon has acknowledged its source's last change.
+func (d *daemon) settled(t testing.TB) {
 	t.Helper()
-	index := w.source.Index()
+	index := d.source.Index()
 	eventually(t, fmt.Sprintf("index %d in force", index), func() error {
-		body, err := get(d.http + "/ready")
+		body, err := d.get("/ready")
 		if err != nil {
 			return err
 		}
@@ -382,25 +412,22 @@ func (d *daemon) settled(t testing.TB, w *world) {
 // set changes apps and waits until the change is in force.
 func (w *world) set(t testing.TB, d *daemon, apps ...*api.AppInfo) {
 	t.Helper()
-	w.source.SetApps(apps...)
-	d.settled(t, w)
+	d.source.SetApps(apps...)
+	d.settled(t)
 }
 
-func get(url string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := http.DefaultClient.Do(req)
+// get asks the daemon's status endpoint, on its node.
+func (d *daemon) get(path string) (string, error) {
+	dial := func(_ context.Context, network, addr string) (net.Conn, error) { return dial(d.ns, network, addr) }
+	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	resp, err := c.Get(d.http + path)
 	if err != nil {
 		return "", err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", url, resp.Status, body)
+		err = fmt.Errorf("%s: %s: %s", path, resp.Status, body)
 	}
 	return string(body), err
 }

@@ -26,7 +26,7 @@ type singleResult struct {
 func (c *Client) readOne(ctx context.Context, id string) singleResult {
 	r := singleResult{item: item{id: id}}
 	rq := request{
-		method: http.MethodGet, path: appPath(id), query: url.Values{"embed": {"app.tasks"}},
+		method: http.MethodGet, path: appPath(id), query: url.Values{"embed": {"app.tasks", "app.readiness"}},
 		limit: min(singleLimit, c.opt.Timeout),
 	}
 	r.err = c.do(ctx, rq, func(a answer) error {
@@ -57,7 +57,7 @@ type fullResult struct {
 func (c *Client) readAll(ctx context.Context, known map[uint64]string, avoid string) fullResult {
 	var r fullResult
 	rq := request{
-		method: http.MethodGet, path: "/v2/apps", query: url.Values{"embed": {"apps.tasks"}}, avoid: avoid,
+		method: http.MethodGet, path: "/v2/apps", query: url.Values{"embed": {"apps.tasks", "apps.readiness"}}, avoid: avoid,
 	}
 	start := time.Now()
 	r.err = c.do(ctx, rq, func(a answer) error {

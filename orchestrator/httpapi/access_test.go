@@ -34,6 +34,10 @@ func TestRoles(t *testing.T) {
 		{"a reader reads", "GET", "/v2/apps", "", reader, 200},
 		{"and asks what may be done", "OPTIONS", "/v2/apps", "", reader, 204},
 		{"and acknowledges", "POST", "/v1/acks", `{"subscriber":"x","index":1}`, reader, 204},
+		{"and plans", "POST", "/v1/plan", `[{"id":"/planned","cmd":"true"}]`, reader, 200},
+		{"which changes nothing", "GET", "/v2/apps/planned", "", reader, 404},
+		{"even if told to", "POST", "/v1/plan?dryRun=false&force=true", `[{"id":"/planned","cmd":"true"}]`, reader, 200},
+		{"it still changes nothing", "GET", "/v2/apps/planned", "", reader, 404},
 		{"but creates nothing", "POST", "/v2/apps", `{"id":"/x","cmd":"true"}`, reader, 403},
 		{"nor by a token", "POST", "/v2/apps", `{"id":"/x","cmd":"true"}`, token, 403},
 		{"nor on trial", "PUT", "/v2/apps/x?dryRun=true", `{"cmd":"true"}`, reader, 403},
@@ -54,7 +58,7 @@ func TestReadersChangeNothing(t *testing.T) {
 	s := newServer(t, newFake(), Options{Credentials: []Credential{{Name: "bob", Password: "b", Role: RoleRead}}})
 	for route, methods := range endpoints {
 		for method := range methods {
-			if !writes(method) || route == routeAcks {
+			if !writes(method) || route == routeAcks || route == routePlan {
 				continue
 			}
 			path := strings.NewReplacer("{id}", "x", "{group}", "g", "{version}", "v", "{task}", "t.1").Replace(string(route))

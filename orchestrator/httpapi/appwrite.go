@@ -148,16 +148,19 @@ type dryRun struct {
 	Steps []api.DeploymentStep `json:"steps"`
 	App   *api.App             `json:"app,omitempty"`
 	Apps  []*api.App           `json:"apps,omitempty"`
+	// Berth only.
+	Placements []api.Placement `json:"placements"`
+	Warnings   []string        `json:"warnings"`
 }
 
 func (s *Server) replyDryRun(w http.ResponseWriter, c *call, res WriteResult) error {
-	body := dryRun{Steps: filledSteps(res.Steps)}
+	body := dryRun{Steps: filledSteps(res.Steps), Placements: list(res.Placements), Warnings: list(res.Warnings)}
 	for _, a := range res.Apps {
 		if a != nil {
 			body.Apps = append(body.Apps, filled(a))
 		}
 	}
-	if c.route != routeApps || c.Method == http.MethodPost { // one app, not a list
+	if c.route != routePlan && (c.route != routeApps || c.Method == http.MethodPost) { // one app, not a list
 		if len(body.Apps) > 0 {
 			body.App = body.Apps[0]
 		}

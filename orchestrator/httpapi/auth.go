@@ -144,7 +144,7 @@ func (c *call) authorize() error {
 // changes reports whether the request needs the role write and is recorded. Acknowledgements are a follower's part of looking.
 func (c *call) changes() bool {
 	switch c.route {
-	case routeAcks:
+	case routeAcks, routePlan:
 		return false
 	case routeBackup: // all there is, in one piece
 		return true

@@ -43,6 +43,8 @@ type WriteResult struct {
 	Apps     []*api.App // the apps as stored, in the order of the changes; nil for deleted ones
 	Steps    []api.DeploymentStep
 	Warnings []string
+	// Placements are, for a dry run, what would become of the tasks, in the order of the changes.
+	Placements []api.Placement
 }
 
 // KillOptions accompany a kill of tasks.

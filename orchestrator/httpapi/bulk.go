@@ -18,6 +18,35 @@ func (s *Server) patchApps(w http.ResponseWriter, c *call) error {
 	return s.editApps(w, c, editor{partial: true})
 }
 
+// plan is POST /v1/plan (Berth only): what PUT /v2/apps would do with the same list, and the removal of the apps named by
+// the parameter remove. It changes nothing, so the role read is enough.
+func (s *Server) plan(w http.ResponseWriter, c *call) error {
+	return s.editApps(w, c, editor{partial: c.flag("partialUpdate", true), create: true})
+}
+
+// maxRemovals bounds the apps that one plan removes.
+const maxRemovals = 1000
+
+func removals(ids []string) ([]AppChange, error) {
+	if len(ids) > maxRemovals {
+		return nil, badParameter(fmt.Sprintf("parameter remove: given %d times; expected at most %d", len(ids), maxRemovals))
+	}
+	out := make([]AppChange, len(ids))
+	for i, text := range ids {
+		id, err := api.ParseID(text, "/")
+		if err != nil {
+			return nil, api.NotFound("App", text)
+		}
+		out[i] = AppChange{ID: id, Apply: func(stored *api.App) (*api.App, error) {
+			if stored == nil {
+				return nil, api.NotFound("App", id)
+			}
+			return nil, nil
+		}}
+	}
+	return out, nil
+}
+
 func (s *Server) editApps(w http.ResponseWriter, c *call, ed editor) error {
 	data, err := c.body(w)
 	if err != nil {
@@ -34,6 +63,13 @@ func (s *Server) editApps(w http.ResponseWriter, c *call, ed editor) error {
 			app, err := e.apply(stored)
 			return app, at(i, err)
 		}}
+	}
+	if c.route == routePlan {
+		removals, err := removals(c.query["remove"])
+		if err != nil {
+			return err
+		}
+		changes = append(changes, removals...)
 	}
 	opt := c.writeOptions(false)
 	res, err := s.backend.Change(c.Context(), changes, opt)

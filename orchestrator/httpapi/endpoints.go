@@ -16,6 +16,7 @@ var endpoints = map[route]map[string]handler{
 	routePrometheus: {"GET": (*Server).metricsText},
 	routeAcks:       {"POST": (*Server).ack},
 	routeBackup:     {"GET": (*Server).backup},
+	routePlan:       {"POST": (*Server).plan},
 
 	routeApps: {
 		"GET":   (*Server).listApps,

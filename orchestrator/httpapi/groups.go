@@ -155,7 +155,9 @@ func (s *Server) changeGroup(w http.ResponseWriter, c *call, change GroupChange,
 	}
 	announce(w, deploymentOf(res, opt), notes, res.Warnings)
 	if opt.DryRun {
-		return s.reply(w, c, http.StatusOK, dryRun{Steps: filledSteps(res.Steps)})
+		return s.reply(w, c, http.StatusOK, dryRun{
+			Steps: filledSteps(res.Steps), Placements: list(res.Placements), Warnings: list(res.Warnings),
+		})
 	}
 	if status == http.StatusCreated {
 		w.Header().Set("Location", "/v2/groups"+change.ID)

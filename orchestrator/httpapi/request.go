@@ -41,7 +41,7 @@ func (c *call) flag(name string, def bool) bool {
 func (c *call) writeOptions(force bool) WriteOptions {
 	return WriteOptions{
 		Force:    c.flag("force", force),
-		DryRun:   c.flag("dryRun", false),
+		DryRun:   c.flag("dryRun", false) || c.route == routePlan,
 		ClientIP: c.clientIP(),
 		URI:      c.URL.RequestURI(),
 	}

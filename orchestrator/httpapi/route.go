@@ -19,6 +19,7 @@ const (
 	routePrometheus    route = "/metrics/prometheus"
 	routeAcks          route = "/v1/acks"
 	routeBackup        route = "/v1/backup"
+	routePlan          route = "/v1/plan"
 	routeApps          route = "/v2/apps"
 	routeApp           route = "/v2/apps/{id}"
 	routeAppsBelow     route = "/v2/apps/{group}/*"
@@ -63,6 +64,7 @@ var fixed = map[string]route{
 	"metrics/prometheus":    routePrometheus,
 	"v1/acks":               routeAcks,
 	"v1/backup":             routeBackup,
+	"v1/plan":               routePlan,
 	"v2/apps":               routeApps,
 	"v2/tasks":              routeTasks,
 	"v2/tasks/delete":       routeTasksDelete,

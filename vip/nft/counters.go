@@ -3,7 +3,6 @@ package nft
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"syscall"
 	"time"
 
@@ -16,13 +15,7 @@ import (
 // Counters are connections since an element was written, which is when its value changed last.
 type Counters struct {
 	Services map[ruleset.Key]uint64
-	Backends map[Backend]uint64 // the slots of a backend added up
-}
-
-// Backend is one backend of one service.
-type Backend struct {
-	Key ruleset.Key
-	To  netip.AddrPort
+	Slots    map[ruleset.Slot]uint64
 }
 
 // Counters reads how many connections went to each service and backend. Reading costs in proportion to their number, and
@@ -64,7 +57,7 @@ func (c *Conn) stopCounting() {
 }
 
 func readCounters(raw *netlink.Conn) (Counters, error) {
-	out := Counters{map[ruleset.Key]uint64{}, map[Backend]uint64{}}
+	out := Counters{map[ruleset.Key]uint64{}, map[ruleset.Slot]uint64{}}
 	for _, f := range []family{v4, v6} {
 		err := dump(raw, "services"+f.digit, func(e element) error {
 			x, err := decodeEntry(e)
@@ -76,7 +69,7 @@ func readCounters(raw *netlink.Conn) (Counters, error) {
 		}
 		err = dump(raw, "backends"+f.digit, func(e element) error {
 			x, err := decodeSlot(e)
-			out.Backends[Backend{x.Key, x.To}] += e.packets
+			out.Slots[x] += e.packets
 			return err
 		})
 		if err != nil {

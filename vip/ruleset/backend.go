@@ -16,6 +16,7 @@ const (
 	Draining    State = "draining"    // being killed: keeps the connections it has
 	Unhealthy   State = "unhealthy"   // a health check fails
 	Unchecked   State = "unchecked"   // a health check has no result yet
+	Unready     State = "unready"     // its readiness check has not passed yet
 	Unreachable State = "unreachable" // its agent is lost
 	Unroutable  State = "unroutable"  // no address at which this node reaches it
 	Paused      State = "paused"      // weight 0 by its label
@@ -42,6 +43,9 @@ func stateOf(a *api.AppInfo, t *api.Task) (State, bool) {
 	default:
 		return "", false
 	}
+	if unready(a, t) {
+		return Unready, true
+	}
 	switch {
 	case len(a.HealthChecks) == 0 || t.Healthy(len(a.HealthChecks)):
 		return Active, true
@@ -49,6 +53,25 @@ func stateOf(a *api.AppInfo, t *api.Task) (State, bool) {
 		return Unhealthy, true
 	}
 	return Unchecked, true
+}
+
+// unready reports a task whose readiness check has not passed. Such checks are made during deployments only, of the tasks
+// that start in them (marathon-api.md section 11.3). One that has no result is among those if it has started since the app
+// was changed or scaled; others have served all along. Results that the source does not tell say nothing.
+func unready(a *api.AppInfo, t *api.Task) bool {
+	if len(a.ReadinessChecks) == 0 || a.ReadinessCheckResults == nil {
+		return false
+	}
+	for _, r := range a.ReadinessCheckResults {
+		if r.TaskID == t.ID {
+			return !r.Ready
+		}
+	}
+	if len(a.Deployments) == 0 || a.VersionInfo == nil {
+		return false
+	}
+	changed := max(a.VersionInfo.LastScalingAt, a.VersionInfo.LastConfigChangeAt)
+	return t.StartedAt >= changed
 }
 
 // node is where a task runs.

@@ -285,3 +285,44 @@ func BenchmarkBuildAll(b *testing.B) {
 		}
 	}
 }
+
+func TestReadinessChecksGateLikeHealthChecks(t *testing.T) {
+	const before, change, after = 1000, 2000, 3000
+	type results = []api.ReadinessResult
+	said := func(ready bool) results { return results{{TaskID: "web.0", Ready: ready}} }
+	for _, c := range []struct {
+		rule      string
+		checks    int
+		deploying bool
+		started   api.Timestamp
+		results   results
+		want      State
+	}{
+		{"passed", 1, true, after, said(true), Active},
+		{"not passed", 1, true, after, said(false), Unready},
+		{"not passed, and the deployment was given up", 1, false, after, said(false), Unready},
+		{"no result yet of a task that the deployment started", 1, true, after, results{}, Unready},
+		{"another task's result says nothing", 1, true, after, results{{TaskID: "web.7", Ready: true}}, Unready},
+		{"a task that was there before is not checked", 1, true, before, results{}, Active},
+		{"without a deployment nobody checks", 1, false, after, results{}, Active},
+		{"a source that tells no results", 1, true, after, nil, Active},
+		{"no readiness check", 0, true, after, results{}, Active},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			a := bridged("/web", "1.1.1.1:80", 0, "RUNNING 10.0.0.1 10.9.0.1")
+			a.ReadinessChecks = make([]api.ReadinessCheck, c.checks)
+			a.VersionInfo = &api.VersionInfo{LastScalingAt: before, LastConfigChangeAt: change}
+			a.ReadinessCheckResults, a.Tasks[0].StartedAt = c.results, c.started
+			if c.deploying {
+				a.Deployments = []api.DeploymentRef{{ID: "d"}}
+			}
+			r := build(t, Options{Nodes: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}, a)
+			if got := r.VIPs[0].Members[0].State; got != c.want {
+				t.Errorf("state %s, want %s", got, c.want)
+			}
+			if n := r.Ruleset.Backends(); (n == 1) != (c.want == Active) {
+				t.Errorf("%d backends get connections", n)
+			}
+		})
+	}
+}

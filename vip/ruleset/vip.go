@@ -45,7 +45,7 @@ func chosen(members []Member, unhealthyToo bool) []Member {
 		return list
 	}
 	if unhealthyToo {
-		if list := pick(Unhealthy, Unchecked); list != nil {
+		if list := pick(Unhealthy, Unchecked, Unready); list != nil {
 			return list
 		}
 	}

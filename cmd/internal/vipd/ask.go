@@ -15,7 +15,6 @@ import (
 	"berth/cmd/internal/cli"
 	"berth/orchestrator/api"
 	"berth/vip"
-	"berth/vip/nft"
 	"berth/vip/ruleset"
 )
 
@@ -75,5 +74,5 @@ func Compute(apps []*api.AppInfo, hosts map[string][]netip.Addr) (vip.Listing, e
 		return vip.Listing{}, err
 	}
 	apps = slices.SortedFunc(slices.Values(apps), func(a, b *api.AppInfo) int { return strings.Compare(a.ID, b.ID) })
-	return vip.Describe(b.Build(apps, nil), nft.Counters{}), nil
+	return vip.Describe(b.Build(apps, nil)), nil
 }

@@ -18,6 +18,7 @@ import (
 	"berth/cmd/internal/vipd"
 	"berth/dnsd"
 	"berth/vip"
+	"berth/vip/route"
 	"berth/vip/ruleset"
 )
 
@@ -123,8 +124,8 @@ func prepare() error {
 		return fmt.Errorf("list interfaces: %w", err)
 	}
 	for _, l := range links {
-		// The kernel puts devices of tunnels into every new namespace; they are down.
-		if l.Attrs().Name != "lo" && l.Attrs().Flags&net.FlagUp != 0 {
+		// The kernel puts devices of tunnels into every new namespace; they are down. Our own may be there from before.
+		if name := l.Attrs().Name; name != "lo" && name != route.Device && l.Attrs().Flags&net.FlagUp != 0 {
 			return fmt.Errorf("%w: %s is up; VIPs such as 1.1.1.1 are served only where nothing leads out", ErrWayOut, l.Attrs().Name)
 		}
 	}

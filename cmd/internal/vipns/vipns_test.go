@@ -100,8 +100,12 @@ func start(t *testing.T, source *clienttest.Server) *Child {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := child.Stop(); err != nil {
+		said, err := os.ReadFile(child.log)
+		if err := errors.Join(err, child.Stop()); err != nil {
 			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("inside: %s", said)
 		}
 	})
 	if err := child.Await(t.Context(), 20*time.Second); err != nil {
