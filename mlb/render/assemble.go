@@ -186,7 +186,7 @@ func (r *Renderer) turns(own *ownRules, list rules) string {
 	if own.cells == nil {
 		return ""
 	}
-	return r.text("MAP_FRONTEND_OWN_LOOKUP", r.opt.MapDir) + list.text +
+	return r.text("MAP_FRONTEND_OWN_LOOKUP", r.opt.MapDir) + list.text() +
 		"  http-request unset-var(txn.backend) if " + ownPrefix + "taken\n"
 }
 
@@ -205,7 +205,7 @@ func (r *Renderer) httpsFrontend(own *ownRules, certs []string, g grouped) strin
 func (r *Renderer) appIDFrontend(own *ownRules) string {
 	return r.text("HTTP_FRONTEND_APPID_HEAD", r.bind(r.opt.AppIDPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
-		own.appID.text + own.appID.useLines() + r.text("MAP_HTTP_FRONTEND_APPID_ACL", r.opt.MapDir)
+		own.appID.text() + own.appID.useLines() + r.text("MAP_HTTP_FRONTEND_APPID_ACL", r.opt.MapDir)
 }
 
 // certificates are the operator's, in their order, then those that services with a virtual host bring, sorted. Without
