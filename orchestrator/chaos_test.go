@@ -29,7 +29,7 @@ type blow struct {
 func genBlow(t *rapid.T) blow {
 	return blow{
 		What: rapid.SampledFrom([]string{
-			"define", "define", "scale", "scale", "configure", "delete", "kill", "end", "crash", "die", "die", "restart", "away", "back", "ack",
+			"define", "define", "scale", "scale", "configure", "delete", "kill", "end", "crash", "die", "die", "restart", "away", "back", "ack", "group", "group",
 		}).Draw(t, "what"),
 		App:  rapid.SampledFrom([]string{"/a", "/b"}).Draw(t, "app"),
 		N:    rapid.IntRange(0, 4).Draw(t, "n"),
@@ -52,6 +52,8 @@ func (w *world) strike(b blow, want map[string]*api.App) {
 	switch {
 	case b.What == "define":
 		write(put(app(b.App, fmt.Sprintf(`,"instances":%d,"upgradeStrategy":{"minimumHealthCapacity":%g}`, b.N, float64(b.N)/4))))
+	case b.What == "group":
+		w.strikeGroup(b, want)
 	case b.What == "crash":
 		w.crash()
 	case b.What == "restart":
@@ -84,6 +86,28 @@ func (w *world) strike(b blow, want map[string]*api.App) {
 		}
 	}
 	w.after(b.Wait)
+}
+
+// strikeGroup changes both apps in one deployment, in which /b waits for /a.
+func (w *world) strikeGroup(b blow, want map[string]*api.App) {
+	def := func(id string, n int, more string) string {
+		return fmt.Sprintf(`{"id":%q,"cmd":"run","cpus":0.1,"mem":16,"instances":%d%s}`, id, n, more)
+	}
+	both := fmt.Sprintf(`{"apps":[%s,%s]}`, def("a", b.N, `,"env":{"N":"`+b.Wait.String()+`"}`), def("b", 4-b.N, `,"dependencies":["/a"]`))
+	docs := []string{both, both, `{"scaleBy":0.5}`, `{"apps":[` + def("b", 1, `,"dependencies":["a"]`) + `]}`, ""}
+	c := groupChange("/", docs[b.N])
+	if versions, _ := w.o.GroupVersions("/"); b.App == "/b" && len(versions) > 0 {
+		c = groupChange("/", fmt.Sprintf(`{"version":%q}`, versions[(b.N*7)%len(versions)]))
+	}
+	if _, err := w.o.ChangeGroup(context.Background(), c, httpapi.WriteOptions{Force: true}); err != nil {
+		w.t.Errorf("%+v: %v", b, err)
+	}
+	for _, id := range []string{"/a", "/b"} {
+		want[id] = nil
+		if info, ok := w.o.App(id); ok {
+			want[id] = &info.App
+		}
+	}
 }
 
 // die lets the orchestrator die right after one of the commits that a change leads to, and starts another. Whether the

@@ -48,6 +48,7 @@ func newFake() *fake {
 	f.HandleFunc("POST /v1/plan", f.plan)
 	f.HandleFunc("DELETE /v2/queue/{id}/delay", f.retry)
 	f.HandleFunc("GET /v2/info", f.info)
+	f.groups()
 	return f
 }
 

@@ -23,7 +23,9 @@ flag's name: --wait as BERTH_WAIT=true.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 accepted but not finished in time (--wait).`
 
 func newRoot() *cobra.Command {
-	remote := []*cobra.Command{newApp(), newTask(), newDeploy(), newQueue(), newBackup(), newPlan(), newInfo()}
+	remote := []*cobra.Command{
+		newApp(), newGroup(), newTask(), newDeploy(), newQueue(), newBackup(), newPlan(), newInfo(),
+	}
 	for _, c := range remote {
 		addRemoteFlags(c.PersistentFlags())
 	}

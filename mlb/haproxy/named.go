@@ -18,24 +18,24 @@ var unquote = strings.NewReplacer(`"`, "", "'", "", `\`, "")
 // missing, HAProxy itself says so.
 func endless(config []byte) []Reason {
 	var reasons []Reason
-	section, n := "", 0
+	var sections []section
+	n := 0
 	for line := range bytes.Lines(config) {
 		n++
-		words := strings.Fields(string(line))
-		if len(words) > 1 && sectionKeywords[words[0]] {
-			section = words[1]
-			continue
-		}
 		if !bytes.Contains(line, []byte("crt")) && !bytes.Contains(line, []byte("ca-")) && !bytes.Contains(line, []byte("crl-")) {
 			continue
 		}
+		words := strings.Fields(string(line))
 		for i := 0; i+1 < len(words); i++ {
 			if !fileWords[unquote.Replace(words[i])] {
 				continue
 			}
 			file := unquote.Replace(words[i+1])
 			if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-				reasons = append(reasons, Reason{File: configName, Line: n, Section: section,
+				if sections == nil {
+					sections = scanSections(config)
+				}
+				reasons = append(reasons, Reason{File: configName, Line: n, Section: sectionAt(sections, n),
 					Message: shorten(file) + " is neither a file nor a directory"})
 			}
 		}

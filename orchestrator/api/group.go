@@ -8,12 +8,12 @@ import (
 
 // GroupInfo is a group with what lies in it: the read representation (section 8.3).
 type GroupInfo struct {
-	ID           string
-	Apps         []*AppInfo   // sorted by id
-	Groups       []*GroupInfo // likewise
-	Dependencies []string
-	EnforceRole  bool
-	Version      Timestamp // of the last change of the group or of anything below it
+	ID           string       `json:"id"`
+	Apps         []*AppInfo   `json:"apps"`   // sorted by id
+	Groups       []*GroupInfo `json:"groups"` // likewise
+	Dependencies []string     `json:"dependencies"`
+	EnforceRole  bool         `json:"enforceRole"`
+	Version      Timestamp    `json:"version"` // of the last change of the group or of anything below it
 }
 
 // GroupUpdate is what a document says of a group (section 8.3). A list that was not given is nil and leaves what is

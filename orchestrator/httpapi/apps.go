@@ -39,7 +39,7 @@ func (s *Server) replyApps(w http.ResponseWriter, c *call, key string, keep func
 			apps = append(apps, a)
 		}
 	}
-	v := view{embeds: listEmbeds.parse(c.query["embed"]), now: s.opt.Now()}
+	v := s.view(listEmbeds.parse(c.query["embed"]))
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
 	if err := v.apps(buf, key, apps); err != nil {
@@ -73,7 +73,7 @@ func (s *Server) showApp(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	v := view{embeds: singleEmbeds.parse(c.query["embed"]), now: s.opt.Now()}
+	v := s.view(singleEmbeds.parse(c.query["embed"]))
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
 	buf.WriteString(`{"app":`)

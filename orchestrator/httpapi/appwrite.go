@@ -41,7 +41,7 @@ func location(id string) string { return "/v2/apps" + id }
 // replyCreated answers with the app as stored, before any of its tasks exists.
 func (s *Server) replyCreated(w http.ResponseWriter, c *call, res WriteResult) error {
 	info := &api.AppInfo{App: *res.Apps[0], Deployments: []api.DeploymentRef{{ID: res.DeploymentID}}}
-	v := view{embeds: embeds{counts: true, tasks: true, deployments: true}}
+	v := s.view(embeds{counts: true, tasks: true, deployments: true})
 	var buf bytes.Buffer
 	if err := v.app(&buf, info); err != nil {
 		return err

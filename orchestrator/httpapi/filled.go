@@ -20,6 +20,17 @@ func filled(a *api.App) *api.App {
 	return &out
 }
 
+// withLegacy returns a with the fields that Marathon had before 1.5: its service ports and what it fetches, as plain
+// lists.
+func withLegacy(a *api.App) *api.App {
+	out := *a
+	out.Ports = a.ServicePorts()
+	for _, f := range a.Fetch {
+		out.URIs = append(out.URIs, f.URI)
+	}
+	return &out
+}
+
 func filledContainer(c *api.Container) *api.Container {
 	out := *c
 	out.Volumes = list(c.Volumes)

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -14,10 +15,10 @@ type groupView struct {
 	apps, groups bool
 }
 
-// groupViewOf reads the embed parameter; without one, groups and apps are shown, but not what runs of them.
-func groupViewOf(c *call) groupView {
+// groupView reads the embed parameter; without one, groups and apps are shown, but not what runs of them.
+func (s *Server) groupView(c *call) groupView {
 	values := c.query["embed"]
-	v := groupView{view: view{embeds: embeds{}.parse(values)}}
+	v := groupView{view: s.view(embeds{}.parse(values))}
 	if len(values) == 0 {
 		v.apps, v.groups = true, true
 	}
@@ -166,8 +167,7 @@ func (s *Server) changeGroup(w http.ResponseWriter, c *call, change GroupChange,
 }
 
 func (s *Server) replyGroup(w http.ResponseWriter, c *call, g *api.GroupInfo) error {
-	v := groupViewOf(c)
-	v.now = s.opt.Now()
+	v := s.groupView(c)
 	buf := buffers.Get().(*bytes.Buffer)
 	defer release(buf)
 	if err := v.group(buf, g); err != nil {
@@ -175,14 +175,6 @@ func (s *Server) replyGroup(w http.ResponseWriter, c *call, g *api.GroupInfo) er
 	}
 	send(w, c.Request, http.StatusOK, jsonType, buf.Bytes())
 	return nil
-}
-
-// groupTail are the members of a group that follow its apps and groups.
-type groupTail struct {
-	Pods         []struct{}    `json:"pods"`
-	Dependencies []string      `json:"dependencies"`
-	EnforceRole  bool          `json:"enforceRole"`
-	Version      api.Timestamp `json:"version"`
 }
 
 func (v groupView) group(buf *bytes.Buffer, g *api.GroupInfo) error {
@@ -209,12 +201,11 @@ func (v groupView) group(buf *bytes.Buffer, g *api.GroupInfo) error {
 			}
 		}
 	}
-	buf.WriteString(`],`)
-	at := buf.Len()
-	tail := groupTail{[]struct{}{}, list(g.Dependencies), g.EnforceRole, max(g.Version, 1)} // never changed: as old as time
-	if err := encode(buf, tail); err != nil {
+	buf.WriteString(`],"pods":[],"dependencies":`)
+	if err := encode(buf, list(g.Dependencies)); err != nil {
 		return err
 	}
-	buf.Bytes()[at] = ' ' // go on inside the object, in place of its brace
+	version := max(g.Version, 1) // a group that never changed is as old as time
+	fmt.Fprintf(buf, `,"enforceRole":%t,"version":"%s"}`, g.EnforceRole, version)
 	return nil
 }

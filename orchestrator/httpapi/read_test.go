@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -84,6 +86,37 @@ func TestHeadSendsNoStream(t *testing.T) {
 	for _, target := range []string{"/v2/events", "/v2/tasks/web.1/logs?follow=true"} {
 		if w := do(s, "HEAD", target, "", "Accept", "text/event-stream"); w.Code != http.StatusOK || w.Body.Len() > 0 {
 			t.Errorf("%s: %d %q", target, w.Code, w.Body)
+		}
+	}
+}
+
+// TestLegacyFields holds what Marathon had before 1.5 is shown on request alone.
+func TestLegacyFields(t *testing.T) {
+	f := newFake()
+	doc := `{"id":"/web","cmd":"x","ports":[10004,10005],"uris":["http://h/a.tgz"]}`
+	for _, legacy := range []bool{false, true} {
+		s := newServer(t, f, Options{LegacyFields: legacy})
+		if got := do(s, "PUT", "/v2/apps/web", doc); got.Code/100 != 2 {
+			t.Fatalf("%d %s", got.Code, got.Body)
+		}
+		f.mu.Lock()
+		version := f.versions["/web"][0].Version.String()
+		f.mu.Unlock()
+		for target, at := range map[string]string{
+			"/v2/apps": "apps/0", "/v2/apps/web": "app", "/v2/groups": "apps/0", "/v2/apps/web/versions/" + version: "",
+		} {
+			doc := decoded(t, do(s, "GET", target, "").Body.Bytes())
+			at = strings.TrimPrefix(at+"/ports", "/")
+			want := "(absent)"
+			if legacy {
+				want = "[10004 10005]"
+			}
+			if got := fmt.Sprint(dig(doc, at)); got != want {
+				t.Errorf("legacy %v, %s: ports %s, want %s", legacy, target, got, want)
+			}
+			if got := dig(doc, strings.TrimSuffix(at, "ports")+"uris/0"); legacy != (got == "http://h/a.tgz") {
+				t.Errorf("legacy %v, %s: uris %v", legacy, target, got)
+			}
 		}
 	}
 }

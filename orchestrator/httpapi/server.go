@@ -32,6 +32,9 @@ type Options struct {
 	// Origins may use the API from a browser page of another site, as scheme://host[:port]; none by default.
 	Origins []string
 	Version string // Berth's own version, shown by /v2/info
+	// LegacyFields adds to apps that are read the fields ports and uris, which Marathon had before 1.5: zdd.py looks at
+	// ports to find out which of its two service ports is free.
+	LegacyFields bool
 
 	UI    http.Handler // serves /ui/; nil: no page
 	Ready func() error // why the server is not ready yet; nil: always ready

@@ -18,7 +18,7 @@ func (s *Server) listTasks(w http.ResponseWriter, c *call) error {
 	keep := statusFilter(slices.Concat(c.query["status"], c.query["status[]"]))
 	var tasks []api.Task
 	for _, a := range slices.Concat(apps, s.backend.Leaving()) {
-		ports := servicePorts(&a.App)
+		ports := a.ServicePorts()
 		for _, t := range a.Tasks {
 			if keep(t.State) {
 				t.ServicePorts = ports
@@ -38,21 +38,6 @@ func statusFilter(words []string) func(api.TaskState) bool {
 	return func(st api.TaskState) bool {
 		return running && st == api.TaskRunning || staging && st == api.TaskStaging
 	}
-}
-
-// servicePorts returns the cluster-wide ports of a, in the order of its definitions.
-func servicePorts(a *api.App) []int {
-	var ports []int
-	if a.Mode() == api.NetworkHost {
-		for _, d := range a.PortDefinitions {
-			ports = append(ports, d.Port)
-		}
-		return ports
-	}
-	for _, m := range a.Mappings() {
-		ports = append(ports, m.ServicePort)
-	}
-	return ports
 }
 
 // listAppTasks is GET /v2/apps/{id}/tasks.

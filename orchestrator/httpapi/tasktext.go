@@ -26,7 +26,7 @@ func (s *Server) replyTaskText(w http.ResponseWriter, c *call, apps []*api.AppIn
 // and for an app without ports its name, a blank, and the hosts (marathon-api.md section 8.2).
 func writeTaskLines(b *strings.Builder, a *api.AppInfo) {
 	name := strings.ReplaceAll(strings.TrimPrefix(a.ID, "/"), "/", "_")
-	ports := servicePorts(&a.App)
+	ports := a.ServicePorts()
 	if len(ports) == 0 {
 		b.WriteString(name + "\t \t")
 		for i := range a.Tasks {

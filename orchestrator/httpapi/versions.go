@@ -37,5 +37,9 @@ func (s *Server) showVersion(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	return s.reply(w, c, http.StatusOK, filled(app))
+	app = filled(app)
+	if s.opt.LegacyFields {
+		app = withLegacy(app)
+	}
+	return s.reply(w, c, http.StatusOK, app)
 }

@@ -12,7 +12,12 @@ import (
 // their tasks is what every follower reads, and the tasks are nearly all of it.
 type view struct {
 	embeds
-	now time.Time // for the life times of taskStats
+	now    time.Time // for the life times of taskStats
+	legacy bool      // see Options.LegacyFields
+}
+
+func (s *Server) view(e embeds) view {
+	return view{embeds: e, now: s.opt.Now(), legacy: s.opt.LegacyFields}
 }
 
 // apps writes {"<key>":[…]}.
@@ -32,7 +37,11 @@ func (v view) apps(buf *bytes.Buffer, key string, apps []*api.AppInfo) error {
 
 // app writes the definition and the embedded parts as one object.
 func (v view) app(buf *bytes.Buffer, a *api.AppInfo) error {
-	if err := encode(buf, filled(&a.App)); err != nil {
+	def := filled(&a.App)
+	if v.legacy {
+		def = withLegacy(def)
+	}
+	if err := encode(buf, def); err != nil {
 		return err
 	}
 	buf.Truncate(buf.Len() - 1) // go on inside the object

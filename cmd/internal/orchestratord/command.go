@@ -99,6 +99,7 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 	f.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of authorities; clients need a certificate of one")
 	f.StringSliceVar(&c.Origins, "cors-origins", c.Origins, "`origins` of web pages that may use the API")
 
+	f.BoolVar(&c.LegacyFields, "legacy-fields", c.LegacyFields, "show ports and uris of apps too, as Marathon before 1.5; for zdd.py")
 	f.Int64Var(&c.MaxBody, "max-body", c.MaxBody, "largest request body in `bytes`")
 	f.IntVar(&c.MaxRequests, "max-requests", c.MaxRequests, "requests under way at the same time, streams aside; more get 503")
 	f.IntVar(&c.MaxConnections, "max-connections", c.MaxConnections, "open connections; more wait to be accepted")

@@ -64,6 +64,8 @@ type Config struct {
 	TLSClientCA     string   // PEM file; "" asks clients for no certificate
 	Origins         []string // pages of other sites that may use the API
 
+	LegacyFields bool // ports and uris in apps that are read
+
 	MaxBody        int64 // bytes
 	MaxRequests    int   // under way at the same time
 	MaxConnections int   // open at the same time

@@ -155,17 +155,18 @@ func newAPI(c Config, r resolved, port int, e engine, records func(httpapi.Audit
 	*httpapi.Server, error,
 ) {
 	return httpapi.New(e, httpapi.Options{
-		Credentials: r.credentials,
-		Audit:       records,
-		MaxBody:     c.MaxBody,
-		MaxRequests: c.MaxRequests,
-		Origins:     c.Origins,
-		Advertise:   net.JoinHostPort(advertised(c, r), strconv.Itoa(port)),
-		Version:     c.Version,
-		UI:          ui.Handler(),
-		Ready:       e.Ready,
-		Registry:    registry(r.certificates),
-		Log:         log,
+		Credentials:  r.credentials,
+		Audit:        records,
+		MaxBody:      c.MaxBody,
+		MaxRequests:  c.MaxRequests,
+		Origins:      c.Origins,
+		Advertise:    net.JoinHostPort(advertised(c, r), strconv.Itoa(port)),
+		Version:      c.Version,
+		LegacyFields: c.LegacyFields,
+		UI:           ui.Handler(),
+		Ready:        e.Ready,
+		Registry:     registry(r.certificates),
+		Log:          log,
 	})
 }
 
