@@ -22,12 +22,19 @@ const uncountedDisk = 1 << 40
 // node is what is found out about an agent while the orchestrator runs.
 type node struct {
 	agent *Agent
+	links map[string]*link // by the kind of their drivers
 
 	mu        sync.Mutex
 	cpus, mem float64 // CPUs and MiB
 }
 
-func newNode(a *Agent) *node { return &node{agent: a, cpus: a.CPUs, mem: a.Mem} }
+func newNode(a *Agent) *node {
+	n := &node{agent: a, links: map[string]*link{}, cpus: a.CPUs, mem: a.Mem}
+	for kind, drv := range a.Drivers {
+		n.links[string(kind)] = newLink(a, kind, drv)
+	}
+	return n
+}
 
 // total is what the agent has to give; nothing before it has been asked.
 func (n *node) total() reconcile.Resources {
@@ -52,16 +59,6 @@ func (n *node) measure(ctx context.Context) error {
 	}
 	if n.agent.Mem == 0 {
 		n.mem = float64(int(lessReserve(mem, memReserve)))
-	}
-	return nil
-}
-
-// node finds what is known of an agent by its id, or nil.
-func (o *Orchestrator) node(id string) *node {
-	for _, n := range o.nodes {
-		if n.agent.ID == id {
-			return n
-		}
 	}
 	return nil
 }

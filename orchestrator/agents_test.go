@@ -266,6 +266,30 @@ func TestThePortOfAGivenUpTaskIsNotOfferedBeforeItIsGone(t *testing.T) {
 	})
 }
 
+// A given-up task that ends while its agent is unreachable again gives its port back all the same.
+func TestAPortIsNotHeldForATaskThatEndedUnseen(t *testing.T) {
+	inCluster(t, 2, func(w *world) {
+		w.host.Script("/web", fake.Behaviour{Program: program.Program{Run: true, IgnoreTerm: true}})
+		w.change(put(app("/web", `,"instances":2,"taskKillGracePeriodSeconds":60,"requirePorts":true,"portDefinitions":[{"port":2000}]`)))
+		w.wantRunning("/web", 2)
+		lost := w.host.Specs()[0].TaskID
+		w.cut(1)
+		w.force(edit("/web", func(a *api.App) { a.Instances = 1 }))
+		w.host.ComeBack()
+		w.after(10 * time.Second)
+		w.force(edit("/web", func(a *api.App) { a.Instances = 2 }))
+		if text := w.explain(); !strings.Contains(text, "port 2000 is taken on agent a1 by a task that was given up and is being ended") {
+			t.Errorf("while it is being ended: %s", text)
+		}
+		w.cut(1)
+		if err := w.host.End(lost, 0); err != nil {
+			t.Fatal(err)
+		}
+		w.back(1)
+		w.wantRunning("/web", 2)
+	})
+}
+
 // A stranger's port that cannot be seen from here shows when a start fails; then another agent is tried.
 func TestAPortThatTurnsOutToBeTakenIsNoticed(t *testing.T) {
 	inCluster(t, 2, func(w *world) {

@@ -44,10 +44,8 @@ func (o *Orchestrator) agentState(a *Agent, used *reconcile.Usage, drains map[st
 // kinds are the kinds of tasks that an agent can run, with why it cannot just now, or "".
 func (o *Orchestrator) kinds(agent string) map[string]string {
 	kinds := map[string]string{}
-	for _, link := range o.links {
-		if link.agent.ID == agent {
-			_, kinds[string(link.kind)] = link.status()
-		}
+	for kind, link := range o.node(agent).links {
+		_, kinds[kind] = link.status()
 	}
 	return kinds
 }
@@ -60,11 +58,9 @@ func (l *loop) refresh(a *reconcile.Agent) {
 	for port := range l.blocked[a.ID] {
 		a.Blocked[port] = "something outside this cluster"
 	}
-	for _, link := range l.o.links {
-		if link.agent == agent {
-			for port := range link.heldPorts {
-				a.Blocked[port] = "a task that was given up and is being ended"
-			}
+	for _, link := range l.o.node(a.ID).links {
+		for port := range link.heldPorts {
+			a.Blocked[port] = "a task that was given up and is being ended"
 		}
 	}
 }

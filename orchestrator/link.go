@@ -116,6 +116,17 @@ func (l *link) hold(task string, ports []int) {
 	l.removing[task] = ports
 }
 
+// settle releases the tasks that ended while nobody looked.
+func (l *link) settle(found map[string]driver.Status) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for task := range l.removing {
+		if s, ok := found[task]; !ok || s.State.Final() {
+			delete(l.removing, task)
+		}
+	}
+}
+
 // release reports whether there was something to release.
 func (l *link) release(task string) bool {
 	l.mu.Lock()
@@ -317,6 +328,7 @@ func (o *Orchestrator) list(ctx context.Context, l *link) error {
 	if err := a.store(); err != nil {
 		return err
 	}
+	l.settle(found)
 	a.hold()
 	o.setLink(l, "")
 	a.act()

@@ -56,10 +56,8 @@ func (o *Orchestrator) Drain(_ context.Context, id string, drain bool) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range o.links {
-		if l.agent.ID == id {
-			o.lookAtAll(l)
-		}
+	for _, l := range o.node(id).links {
+		o.lookAtAll(l)
 	}
 	return nil
 }
@@ -100,10 +98,7 @@ func (o *Orchestrator) nodeView(n *node, tasks []*store.Task) api.Node {
 // nodeState works out a node's state: what cannot be reached says so first.
 func (o *Orchestrator) nodeState(v *api.Node) {
 	up, lost := false, false
-	for _, l := range o.links {
-		if l.agent.ID != v.ID {
-			continue
-		}
+	for _, l := range o.node(v.ID).links {
 		_, away := l.status()
 		v.Drivers = append(v.Drivers, api.NodeDriver{Kind: string(l.kind), Away: away})
 		up, lost = up || away == "", lost || l.isLost()
@@ -113,7 +108,7 @@ func (o *Orchestrator) nodeState(v *api.Node) {
 	}
 	slices.SortFunc(v.Drivers, func(a, b api.NodeDriver) int { return cmpText(a.Kind, b.Kind) })
 	switch {
-	case lost:
+	case lost && !up:
 		v.State = api.NodeUnreachable
 	case !up:
 		v.State = api.NodeAway

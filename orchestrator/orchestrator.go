@@ -11,7 +11,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"berth/orchestrator/driver"
@@ -28,8 +30,9 @@ type Orchestrator struct {
 	opt       Options
 	st        *store.Store
 	checks    *health.Manager
-	nodes     []*node
-	links     []*link
+	nodes     []*node          // in the order of their configuration
+	byAgent   map[string]*node // the same by id
+	links     []*link          // those of all nodes
 	followers *followers
 	ops       *operations
 	gates     *gates
@@ -58,7 +61,7 @@ func New(opt Options) (*Orchestrator, error) {
 	o := &Orchestrator{
 		opt: opt, wake: make(chan struct{}, 1), book: portBook{},
 		dirty: map[string]struct{}{}, moving: map[string]struct{}{}, waiting: map[string]*waitInfo{},
-		acks: map[string]struct{}{}, gates: newGates(), load: newLoadBook(opt.Agents),
+		acks: map[string]struct{}{}, gates: newGates(), load: newLoadBook(opt.Agents), byAgent: map[string]*node{},
 	}
 	o.st, err = store.Open(filepath.Join(opt.DataDir, StateFile), store.Options{
 		Cluster: opt.Name, OnCommit: o.committed, NoSync: opt.noSync, FailSave: opt.failSave,
@@ -67,10 +70,10 @@ func New(opt Options) (*Orchestrator, error) {
 		return nil, err
 	}
 	for i := range opt.Agents {
-		o.nodes = append(o.nodes, newNode(&opt.Agents[i]))
-		for kind, drv := range opt.Agents[i].Drivers {
-			o.links = append(o.links, newLink(&opt.Agents[i], kind, drv))
-		}
+		n := newNode(&opt.Agents[i])
+		o.nodes = append(o.nodes, n)
+		o.byAgent[n.agent.ID] = n
+		o.links = slices.AppendSeq(o.links, maps.Values(n.links))
 	}
 	o.checks = health.New(health.Options{Report: o.probed, Exec: o.exec, Now: opt.Now, Log: opt.Log, Probe: opt.probe})
 	o.followers = newFollowers(o.st.Followers(), opt.Now(), opt.ReconnectGrace)
@@ -194,22 +197,21 @@ func (o *Orchestrator) lookAtWaiting() {
 	o.nudge()
 }
 
+// node finds what is known of an agent by its id, or nil.
+func (o *Orchestrator) node(id string) *node { return o.byAgent[id] }
+
 // agent finds an agent by its id, or nil.
 func (o *Orchestrator) agent(id string) *Agent {
-	for i := range o.opt.Agents {
-		if o.opt.Agents[i].ID == id {
-			return &o.opt.Agents[i]
-		}
+	if n := o.byAgent[id]; n != nil {
+		return n.agent
 	}
 	return nil
 }
 
 // link finds the driver that a task belongs to, or nil.
 func (o *Orchestrator) link(agent, kind string) *link {
-	for _, l := range o.links {
-		if l.agent.ID == agent && string(l.kind) == kind {
-			return l
-		}
+	if n := o.byAgent[agent]; n != nil {
+		return n.links[kind]
 	}
 	return nil
 }

@@ -33,6 +33,9 @@ const (
 	NodeDrained     = "drained"     // no tasks are left
 )
 
+// NodeStates are all values of Node.State.
+var NodeStates = []string{NodeReady, NodeAway, NodeUnreachable, NodeDraining, NodeDrained}
+
 // NodeDriver is one of the things that run tasks on a node.
 type NodeDriver struct {
 	Kind string `json:"kind"`           // docker or process

@@ -56,12 +56,13 @@ var (
 	descGood = prometheus.NewDesc("berth_tasks_healthy", "Tasks whose health checks all pass.", nil, nil)
 	descDepl = prometheus.NewDesc("berth_deployments", "Deployments running.", nil, nil)
 	descWait = prometheus.NewDesc("berth_queue_tasks", "Tasks waiting to be launched.", nil, nil)
+	descNode = prometheus.NewDesc("berth_nodes", "Agents by state.", []string{"state"}, nil)
 	descRev  = prometheus.NewDesc("berth_index", "Revision of the last stored change.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descApps, descWant, descTask, descGood, descDepl, descWait, descRev} {
+	for _, d := range []*prometheus.Desc{descApps, descWant, descTask, descGood, descDepl, descWait, descNode, descRev} {
 		ch <- d
 	}
 }
@@ -93,6 +94,13 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge(descGood, healthy)
 	for _, st := range livingStates {
 		gauge(descTask, tasks[st], string(st))
+	}
+	nodes := map[string]int{}
+	for _, n := range s.backend.Nodes() {
+		nodes[n.State]++
+	}
+	for _, st := range api.NodeStates {
+		gauge(descNode, nodes[st], st)
 	}
 	gauge(descDepl, len(s.backend.Deployments()))
 	waiting := 0

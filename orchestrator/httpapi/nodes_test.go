@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"berth/orchestrator/api"
@@ -54,6 +55,17 @@ func TestNodes(t *testing.T) {
 		got := do(s, tc.method, tc.path, "")
 		if v := dig(decoded(t, got.Body.Bytes()), tc.at); got.Code != tc.code || v != tc.want {
 			t.Errorf("%s %s: %d, %s is %v, want %d, %s", tc.method, tc.path, got.Code, tc.at, v, tc.code, tc.want)
+		}
+	}
+}
+
+func TestNodesAreCountedByState(t *testing.T) {
+	s := newServer(t, newFake(), Options{})
+	do(s, "POST", "/v1/nodes/a1/drain", "")
+	text := do(s, "GET", "/metrics/prometheus", "").Body.String()
+	for _, want := range []string{`berth_nodes{state="drained"} 1`, `berth_nodes{state="ready"} 0`} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("%s is missing", want)
 		}
 	}
 }

@@ -102,3 +102,23 @@ func TestMistakesInAnAgentAreNamed(t *testing.T) {
 		})
 	}
 }
+
+// Any text is an agent that can be used, or an error.
+func FuzzAgent(f *testing.F) {
+	for _, s := range []string{
+		"name=a1,engine=tcp://10.0.0.11:2376,attributes=rack:1;ssd:yes,roles=*;slave_public,ports=1-21;23-100,cpus=4", "name=a,engine=local",
+		"name=a,engine=ssh://bob@far:22,address=::1,host=far", "name=,engine=", "name=a,name=b", "=,=", "name=a,engine=unix:///\x00",
+	} {
+		f.Add(s)
+	}
+	c := DefaultConfig()
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := c.parseAgent(&resolved{ports: ports(t, "1-100"), dynamicPorts: ports(t, "90-100")}, text)
+		if err != nil {
+			return
+		}
+		if a.name == "" || a.engine == "" || a.address == "" || len(a.roles) == 0 || a.ports.Len() == 0 || a.dynamicPorts.Len() == 0 {
+			t.Errorf("%q was taken: %+v", text, a)
+		}
+	})
+}

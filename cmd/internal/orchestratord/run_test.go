@@ -39,6 +39,7 @@ func (e *fakeEngine) Ready() error                  { return nil }
 func (e *fakeEngine) Close() error                  { return nil }
 func (e *fakeEngine) Index() uint64                 { return 7 }
 func (e *fakeEngine) Apps() []*api.AppInfo          { return nil }
+func (e *fakeEngine) Nodes() []api.Node             { return nil }
 func (e *fakeEngine) Queue() []api.QueueEntry       { return nil }
 func (e *fakeEngine) Deployments() []api.Deployment { return nil }
 func (e *fakeEngine) Config() map[string]any        { return nil }
