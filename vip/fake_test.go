@@ -121,7 +121,7 @@ func (h *host) AddRoutes(want []netip.Prefix) error {
 	return nil
 }
 
-func (h *host) Forget(route.Match) (int, error) {
+func (h *host) Forget(route.Match, bool, bool) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.forgot++

@@ -106,7 +106,9 @@ func (s *System) DropRoutes(want []netip.Prefix) (again time.Duration, err error
 func (s *System) AddRoutes(want []netip.Prefix) error { return s.routes.Add(want) }
 
 // Forget implements Host.
-func (s *System) Forget(match route.Match) (int, error) { return route.Forget(match) }
+func (s *System) Forget(match route.Match, v4, v6 bool) (int, error) {
+	return route.Forget(match, v4, v6)
+}
 
 // Resolve implements Host.
 func (s *System) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {

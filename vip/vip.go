@@ -38,7 +38,7 @@ type Host interface {
 	// DropRoutes removes routes; again is how long until it should be called once more, 0 when nothing is left.
 	DropRoutes(want []netip.Prefix) (again time.Duration, err error)
 	AddRoutes(want []netip.Prefix) error
-	Forget(match route.Match) (int, error)
+	Forget(match route.Match, v4, v6 bool) (int, error)
 	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	// Strangers and Changes call their function when another process touched the table, and when interfaces changed.
 	Strangers(ctx context.Context, touched func()) error
@@ -94,6 +94,9 @@ type LB struct {
 	compare  bool             // the table has to be read
 	state    state
 
+	stale []*ruleset.Stale // for forgetAside
+	aside chan struct{}
+
 	tally tally
 }
 
@@ -124,7 +127,7 @@ func New(opt Options) *LB {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &LB{opt: opt, log: opt.Log, wake: make(chan struct{}, 1), hosts: newHosts(opt.Host.Resolve), look: true, compare: true,
+	l := &LB{opt: opt, log: opt.Log, wake: make(chan struct{}, 1), aside: make(chan struct{}, 1), hosts: newHosts(opt.Host.Resolve), look: true, compare: true,
 		memory: newMemory(opt.StateFile), retry: time.NewTimer(time.Hour),
 		leftovers: time.NewTimer(time.Hour), linger: time.NewTimer(time.Hour), second: time.NewTimer(time.Hour)}
 	l.retry.Stop()
@@ -147,6 +150,7 @@ func (l *LB) Run(ctx context.Context) error {
 	defer group.Wait()
 	defer cancel()
 	group.Go(func() { l.follow(ctx) })
+	group.Go(func() { l.forgetAside(ctx) })
 	group.Go(func() { l.listen(ctx, "strangers", l.opt.Host.Strangers, func() { l.mark(false, true) }) })
 	group.Go(func() { l.listen(ctx, "interfaces", l.opt.Host.Changes, func() { l.mark(true, false) }) })
 	return l.loop(ctx)

@@ -24,10 +24,13 @@ func (m Match) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
 
 var families = []netlink.InetFamily{netlink.FAMILY_V4, netlink.FAMILY_V6}
 
-// Forget ends the tracked connections that match: one pass over the table for each family. It returns their number.
-func Forget(match Match) (int, error) {
+// Forget ends the tracked connections of the families that match: one pass over the table for each. It returns their number.
+func Forget(match Match, v4, v6 bool) (int, error) {
 	total := 0
 	for _, f := range families {
+		if f == netlink.FAMILY_V4 && !v4 || f == netlink.FAMILY_V6 && !v6 {
+			continue
+		}
 		n, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, f, match)
 		total += int(n)
 		if err != nil && !errors.Is(err, syscall.ENOENT) {
