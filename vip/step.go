@@ -41,10 +41,8 @@ func (l *LB) step(ctx context.Context) {
 	}
 	l.mu.Unlock()
 	l.metrics.stepped(time.Since(start), err)
-	if err == nil && snapshot.Index > 0 {
-		if err := l.opt.Source.Ack(ctx, api.Ack{Role: "vip", Index: snapshot.Index}); err != nil {
-			l.log.Warn("acknowledgement not sent", "index", snapshot.Index, "err", err)
-		}
+	if err == nil {
+		l.acknowledge(ctx)
 	}
 }
 

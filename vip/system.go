@@ -9,6 +9,7 @@ import (
 
 	"berth/vip/nft"
 	"berth/vip/route"
+	"berth/vip/ruleset"
 )
 
 // System is this machine's network namespace.
@@ -104,6 +105,11 @@ func (s *System) DropRoutes(want []netip.Prefix) (again time.Duration, err error
 
 // AddRoutes implements Host.
 func (s *System) AddRoutes(want []netip.Prefix) error { return s.routes.Add(want) }
+
+// Sessions implements Host.
+func (s *System) Sessions(of func(ruleset.Key, netip.AddrPort) string) (map[string]int, error) {
+	return route.Sessions(of)
+}
 
 // Forget implements Host.
 func (s *System) Forget(match route.Match, v4, v6 bool) (int, error) {

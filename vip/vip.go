@@ -38,6 +38,8 @@ type Host interface {
 	// DropRoutes removes routes; again is how long until it should be called once more, 0 when nothing is left.
 	DropRoutes(want []netip.Prefix) (again time.Duration, err error)
 	AddRoutes(want []netip.Prefix) error
+	// Sessions counts open TCP connections by what of says of each; "" does not count.
+	Sessions(of func(ruleset.Key, netip.AddrPort) string) (map[string]int, error)
 	Forget(match route.Match, v4, v6 bool) (int, error)
 	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	// Strangers and Changes call their function when another process touched the table, and when interfaces changed.
@@ -86,6 +88,7 @@ type LB struct {
 	// leftovers fires when slots and chains that are out of use can go.
 	leftovers *time.Timer
 	linger    *time.Timer // fires when routes that had to stay may go
+	drain     *time.Timer // another count of connections to tasks that are being stopped
 	second    *time.Timer // a second look at what was applied
 
 	mu       sync.Mutex
@@ -129,9 +132,11 @@ func New(opt Options) *LB {
 	}
 	l := &LB{opt: opt, log: opt.Log, wake: make(chan struct{}, 1), aside: make(chan struct{}, 1), hosts: newHosts(opt.Host.Resolve), look: true, compare: true,
 		memory: newMemory(opt.StateFile), retry: time.NewTimer(time.Hour),
-		leftovers: time.NewTimer(time.Hour), linger: time.NewTimer(time.Hour), second: time.NewTimer(time.Hour)}
+		leftovers: time.NewTimer(time.Hour), linger: time.NewTimer(time.Hour), second: time.NewTimer(time.Hour),
+		drain: time.NewTimer(time.Hour)}
 	l.retry.Stop()
 	l.second.Stop()
+	l.drain.Stop()
 	l.leftovers.Stop()
 	l.linger.Stop()
 	l.metrics = newMetrics(l)
@@ -171,6 +176,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.memory.save(l.builder, time.Now(), l.log)
 		case <-compare.C:
 			l.mark(false, true)
+		case <-l.drain.C:
+			l.acknowledge(ctx)
 		case <-l.second.C:
 			l.mark(false, true)
 		case <-l.retry.C:

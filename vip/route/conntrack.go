@@ -40,24 +40,39 @@ func Forget(match Match, v4, v6 bool) (int, error) {
 	return total, nil
 }
 
-// Busy counts, by the address they were sent to, the translated TCP connections that are not about to end.
-func Busy(vip func(netip.Addr) bool) (map[netip.Addr]int, error) {
+// Sessions counts the translated TCP connections that are not about to end, by what of says of each; "" does not count.
+func Sessions(of func(ruleset.Key, netip.AddrPort) string) (map[string]int, error) {
+	count := map[string]int{}
 	match := Match(func(k ruleset.Key, by netip.AddrPort) bool {
-		return k.Proto == ruleset.TCP && by.Addr() != k.Addr && vip(k.Addr)
+		if name := of(k, by); k.Proto == ruleset.TCP && by.Addr() != k.Addr && name != "" {
+			count[name]++
+		}
+		return false
 	})
-	busy := map[netip.Addr]int{}
 	for _, f := range families {
 		list, err := netlink.ConntrackTableList(netlink.ConntrackTable, f)
 		if err != nil {
 			return nil, fmt.Errorf("list tracked connections: %w", explain(err))
 		}
 		for _, x := range list {
-			if a, ok := netip.AddrFromSlice(x.Forward.DstIP); ok && match.MatchConntrackFlow(x) && !ending(x) {
-				busy[a.Unmap()]++
+			if !ending(x) {
+				match.MatchConntrackFlow(x)
 			}
 		}
 	}
-	return busy, nil
+	return count, nil
+}
+
+// Busy reports which VIPs have translated TCP connections that are not about to end, and how many.
+func Busy(vip func(netip.Addr) bool) (map[netip.Addr]int, error) {
+	busy := map[netip.Addr]int{}
+	_, err := Sessions(func(k ruleset.Key, by netip.AddrPort) string {
+		if k.Proto == ruleset.TCP && by.Addr() != k.Addr && vip(k.Addr) {
+			busy[k.Addr]++
+		}
+		return ""
+	})
+	return busy, err
 }
 
 // ending reports TCP connections that have been closed from either side.
