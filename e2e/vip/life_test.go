@@ -11,14 +11,15 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"berth/orchestrator/api"
 	"berth/vip/nettest"
@@ -466,12 +467,20 @@ func TestConnectionsAreCountedOverChanges(t *testing.T) {
 
 func TestWithoutPrivilegesItSaysWhatIsMissing(t *testing.T) {
 	nettest.Isolated(t)
-	cmd := exec.Command(os.Getenv(binary), "--listen", "127.0.0.1:0", "--lock-dir", t.TempDir())
-	// Root of a user namespace of its own, which does not own this network namespace: not allowed to change it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER, Pdeathsig: syscall.SIGKILL,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}}
-	out, err := cmd.CombinedOutput()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Getenv(binary), "--listen", "127.0.0.1:0", "--lock-dir", t.TempDir())
+	var out []byte
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread without the capability ends with the goroutine
+		err := unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_NET_ADMIN, 0, 0, 0)
+		if err == nil {
+			out, err = cmd.CombinedOutput()
+		}
+		done <- err
+	}()
+	err := <-done
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "CAP_NET_ADMIN is needed in this network namespace") {
 		t.Errorf("%v: %s; want exit code 1 and the capability named", err, out)

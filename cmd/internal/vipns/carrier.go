@@ -14,7 +14,7 @@ import (
 )
 
 // maxPorts bounds the addresses at which the inside listens.
-const maxPorts = 4096
+const maxPorts = 512
 
 // carrier is the inside's end: it listens where backends are on the machine, and carries what is connected there.
 type carrier struct {
@@ -39,7 +39,16 @@ func (c *carrier) carry(want []netip.AddrPort) error {
 	wanted := map[netip.AddrPort]bool{}
 	var errs []error
 	for _, a := range want {
-		if wanted[a] = true; c.open[a] != nil {
+		wanted[a] = true
+	}
+	for a, stop := range c.open {
+		if !wanted[a] {
+			stop()
+			delete(c.open, a)
+		}
+	}
+	for a := range wanted {
+		if c.open[a] != nil {
 			continue
 		}
 		if len(c.open) >= maxPorts {
@@ -48,12 +57,6 @@ func (c *carrier) carry(want []netip.AddrPort) error {
 		}
 		if err := c.listen(a); err != nil {
 			errs = append(errs, fmt.Errorf("%s: not carried: %w", a, err))
-		}
-	}
-	for a, stop := range c.open {
-		if !wanted[a] {
-			stop()
-			delete(c.open, a)
 		}
 	}
 	return errors.Join(errs...)

@@ -282,3 +282,30 @@ func newGate(t *testing.T) (socket string) {
 	})
 	return socket
 }
+
+func TestOnlySoManyAddressesAreCarriedAndTheRestIsTold(t *testing.T) {
+	nettest.Isolated(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	c := newCarrier(ctx, "nobody", slog.New(slog.DiscardHandler))
+	t.Cleanup(func() {
+		cancel()
+		c.wait()
+	})
+	first := netip.MustParseAddrPort("127.0.0.1:1024")
+	if err := c.carry([]netip.AddrPort{first}); err != nil {
+		t.Fatal(err)
+	}
+	list := []netip.AddrPort{first}
+	for i := range maxPorts {
+		list = append(list, netip.AddrPortFrom(first.Addr(), uint16(2000+i)))
+	}
+	if err := c.carry(list); err == nil || !strings.Contains(err.Error(), "expected at most 512 addresses") {
+		t.Errorf("got %v, want the limit named", err)
+	}
+	if c.open[first] == nil || len(c.open) != maxPorts {
+		t.Errorf("%d are carried, the first among them: %v", len(c.open), c.open[first] != nil)
+	}
+	if err := c.carry(nil); err != nil || len(c.open) != 0 {
+		t.Errorf("%d left, %v", len(c.open), err)
+	}
+}
