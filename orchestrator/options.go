@@ -45,6 +45,10 @@ func ParsePorts(s string) (reconcile.Ports, error) { return reconcile.ParsePorts
 // *api.Error that refuses the write.
 type AssignPorts func(app, previous *api.App, used func(port int) bool) error
 
+// reconnectGrace is longer than a follower waits between attempts to connect (30 s, client.Options.MaxBackoff): a balancer
+// that has not come back yet after a restart goes on with what it knows, and must not lose its servers meanwhile.
+const reconnectGrace = 40 * time.Second
+
 // Options configure an Orchestrator.
 type Options struct {
 	DataDir string // holds the state file
@@ -61,7 +65,7 @@ type Options struct {
 	MaxDeployments      int           // running at one time; default 100
 	KeepEnded           int           // ended tasks kept per app for reading logs; default 3, negative means none
 	KeepEndedFor        time.Duration // and for how long; default 1 h
-	ReconnectGrace      time.Duration // a follower that was cut off is still waited for this long; default 5 s
+	ReconnectGrace      time.Duration // a follower that was cut off is still waited for this long; default 40 s
 	ListenPort          int           // shown by /v2/info; default 8080
 	HostName            string        // shown by /v2/info
 
@@ -99,7 +103,7 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.KeepEnded, 3)
 	o.KeepEnded = max(o.KeepEnded, 0)
 	setDefault(&o.KeepEndedFor, time.Hour)
-	setDefault(&o.ReconnectGrace, 5*time.Second)
+	setDefault(&o.ReconnectGrace, reconnectGrace)
 	setDefault(&o.ListenPort, 8080)
 	setDefault(&o.HostName, "localhost")
 	if o.Log == nil {
