@@ -80,6 +80,7 @@ type fakeProxy struct {
 	config    []byte
 	applied   []haproxy.Change
 	checks    int
+	uncounted error // sessions cannot be counted
 	unsaved   error // writing files fails
 	persisted int
 	reloads   int
@@ -177,7 +178,9 @@ func (p *fakeProxy) Procs(context.Context) (haproxy.Procs, error) {
 }
 
 func (p *fakeProxy) Sessions(context.Context, []haproxy.Server) (map[haproxy.Server]int, error) {
-	return nil, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return nil, p.uncounted
 }
 
 func (p *fakeProxy) set(f func(*fakeProxy)) {
@@ -430,6 +433,25 @@ func TestUnwrittenFilesAreTriedAgain(t *testing.T) {
 			t.Error("nothing was written")
 		}
 	})
+}
+
+// A task whose sessions cannot be counted may have some: it is not to be stopped because mlb knows of none.
+func TestSessionsThatCannotBeCountedAreNotTakenForNone(t *testing.T) {
+	r := newRig(t)
+	r.proxy.set(func(p *fakeProxy) { p.uncounted = errors.New("the master does not answer") })
+	a := appWith("/a", 10001, "", 2)
+	a.Tasks[0].State = api.TaskKilling
+	r.acked(r.give(a))
+	sessions := func() map[string]int {
+		r.source.mu.Lock()
+		defer r.source.mu.Unlock()
+		return r.source.acks[len(r.source.acks)-1].Sessions
+	}
+	if got := sessions(); len(got) != 1 || got[a.Tasks[0].ID] != 1 {
+		t.Errorf("sessions %v are acknowledged, want one of %s", got, a.Tasks[0].ID)
+	}
+	r.proxy.set(func(p *fakeProxy) { p.uncounted = nil })
+	r.until("none are left once they can be counted", func() bool { return len(sessions()) == 0 })
 }
 
 func TestResyncReadsEverythingAnew(t *testing.T) {
