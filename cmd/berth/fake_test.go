@@ -152,7 +152,7 @@ func (f *fake) deploy(a *api.AppInfo, config bool) api.DeploymentResult {
 	if config {
 		a.VersionInfo.LastConfigChangeAt, a.Tasks = f.clock, nil
 	}
-	for len(a.Tasks) < a.Instances && !strings.HasPrefix(a.ID, "/stuck") {
+	for len(a.Tasks) < a.Instances && !strings.HasPrefix(a.ID, "/stuck") && a.ID != "/doomed" {
 		n := len(a.Tasks)
 		a.Tasks = append(a.Tasks, api.Task{ID: fmt.Sprintf("%s.%08x-0000-4000-8000-000000000000", a.ID[1:], n+0xa0),
 			AppID: a.ID, Host: "127.0.0.1", Ports: []int{31000 + n}, State: api.TaskStaging, Version: f.clock,
@@ -241,6 +241,10 @@ func (f *fake) deployments(w http.ResponseWriter, r *http.Request) {
 
 // deployment knows one that has failed: d-over.
 func (f *fake) deployment(w http.ResponseWriter, r *http.Request) {
+	if id := r.PathValue("id"); f.apps["/doomed"] != nil && strings.HasPrefix(id, "d-") {
+		answer(w, 200, api.Deployment{ID: id, State: api.DeploymentFailed, Reason: "not done within 5s; rolled back"})
+		return
+	}
 	if r.PathValue("id") != "d-over" {
 		answer(w, 404, map[string]any{"message": "DeploymentPlan " + r.PathValue("id") + " does not exist"})
 		return
