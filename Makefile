@@ -8,6 +8,8 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DOCKER      ?= docker
 FUZZTIME    ?= 20s
 BENCH       ?= .
+SOAK        ?= 3m
+export SOAK
 DEPLOYS     ?= 100
 CRASHES     ?= 50
 
@@ -23,7 +25,7 @@ LDFLAGS  := -s -w -X berth/cmd/internal/cli.version=$(VERSION)
 PROGRAMS := $(notdir $(patsubst %/main.go,%,$(wildcard cmd/*/main.go)))
 GOFILES  := $(shell find . -name '*.go' -not -path './vendor/*' -not -path './.git/*' 2>/dev/null)
 
-.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e e2e-haproxy-3.0 soak-deploy crash compose-test bench demo image images base-images clean
+.PHONY: help build test deps vet staticcheck gofmt unit race lint fuzz golden e2e e2e-haproxy-3.0 soak soak-deploy crash compose-test bench demo image images base-images clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +46,7 @@ gofmt:
 
 vet:
 	$(GO) vet ./...
-	@if [ -d e2e ]; then $(GO) vet -tags e2e ./e2e/...; fi
+	@if [ -d e2e ]; then $(GO) vet -tags e2e ./e2e/... && $(GO) vet -tags e2e,compose,soak ./e2e/...; fi
 
 staticcheck:
 	$(STATICCHECK) ./...
@@ -81,6 +83,10 @@ crash: ## the orchestrator killed CRASHES (50) times amid writes and deployments
 
 compose-test: ## docker compose with a freshly built image, as docs/compose.md says; takes minutes
 	$(GO) test -tags e2e,compose -count=1 -timeout 30m -v -run TestCompose ./e2e/...
+
+soak: ## mlb and HAProxy under load and 500 random changes, none of which may fail a request; SOAK=10m is longer
+	@scripts/install-deps --try haproxy
+	$(GO) test -tags e2e,soak -count=1 -timeout 25h -v -run TestSoak ./e2e
 
 HAPROXY_E2E := Label|Template|Protocols|Flags|Environment|FailOver|OneShot|ZDD|Reload|HAProxy|MLB
 

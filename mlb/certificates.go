@@ -34,7 +34,7 @@ const certPoll = time.Minute
 // long ago and is given them all.
 func (l *LB) noteCertificates(ctx context.Context, a *attempt) {
 	c := &l.certs
-	c.named = certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) })
+	c.named = certs.Named(a.out.Config(), func(file string) []byte { return mapData(a, file) })
 	c.have = a.certs
 	l.swapCertificates(ctx)
 	select {
@@ -103,7 +103,7 @@ func (l *LB) reportCertificates(s certs.Set) {
 // standIns finds certificates of an attempt that cannot be used and puts the last good ones in their place: with them
 // HAProxy would refuse every configuration, whatever it is about. It says whether there was anything new.
 func (l *LB) standIns(a *attempt) bool {
-	named := certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) })
+	named := certs.Named(a.out.Config(), func(file string) []byte { return mapData(a, file) })
 	changed := false
 	for _, path := range named {
 		s := certs.Scan([]string{path})

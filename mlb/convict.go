@@ -3,6 +3,8 @@ package mlb
 import (
 	"context"
 	"reflect"
+	"slices"
+	"strings"
 
 	"berth/mlb/haproxy"
 	"berth/mlb/model"
@@ -32,20 +34,21 @@ func (l *LB) acquit(a *attempt) {
 	if len(l.guilty) == 0 {
 		return
 	}
-	now := servicesByApp(a.built)
 	for app, v := range l.guilty {
-		if again || !sameRequest(v.services, now[app]) {
+		if again || !sameRequest(v.services, servicesOf(a.built, app)) {
 			delete(l.guilty, app)
 		}
 	}
 }
 
-func servicesByApp(m *model.Model) map[string][]*model.Service {
-	by := map[string][]*model.Service{}
-	for _, s := range m.Services {
-		by[s.App] = append(by[s.App], s)
+// servicesOf are an app's services, which lie side by side: a model that was built is sorted by app.
+func servicesOf(m *model.Model, app string) []*model.Service {
+	from, _ := slices.BinarySearchFunc(m.Services, app, func(s *model.Service, app string) int { return strings.Compare(s.App, app) })
+	to := from
+	for to < len(m.Services) && m.Services[to].App == app {
+		to++
 	}
-	return by
+	return m.Services[from:to]
 }
 
 // sameRequest compares services apart from their servers.
@@ -79,25 +82,18 @@ func (l *LB) convict(ctx context.Context, a *attempt, set *templateSet, refused 
 	if err != nil {
 		return 0, err
 	}
-	by := servicesByApp(a.built)
 	for app, reason := range found {
-		l.guilty[app] = verdict{services: by[app], reason: reason}
+		l.guilty[app] = verdict{services: servicesOf(a.built, app), reason: reason}
 	}
 	return len(found), nil
 }
 
 // verdicts words what was set aside.
 func (l *LB) verdicts() []model.Problem {
-	kept := map[string]bool{}
-	if l.state.Model != nil {
-		for _, s := range l.state.Model.Services {
-			kept[s.App] = true
-		}
-	}
 	var list []model.Problem
 	for app, v := range l.guilty {
 		outcome := "; the app is left out"
-		if kept[app] {
+		if l.state.Model != nil && len(servicesOf(l.state.Model, app)) > 0 {
 			outcome = "; the app keeps its last good settings"
 		}
 		list = append(list, model.Problem{App: app, Severity: model.SeverityError,

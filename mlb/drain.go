@@ -1,7 +1,6 @@
 package mlb
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -33,10 +32,9 @@ func newDrainer(l *LB) *drainer {
 
 // set tells what HAProxy does now.
 func (d *drainer) set(index uint64, m *model.Model) {
-	tasks := draining(m)
 	d.mu.Lock()
-	departed(d.model, m, d.gone)
-	d.index, d.model, d.tasks = index, m, tasks
+	d.follow(m)
+	d.index, d.model = index, m
 	d.mu.Unlock()
 	select {
 	case d.wake <- struct{}{}:
@@ -44,38 +42,31 @@ func (d *drainer) set(index uint64, m *model.Model) {
 	}
 }
 
-// draining lists the servers that are to lose their sessions, with their tasks.
-func draining(m *model.Model) map[haproxy.Server]string {
-	tasks := map[haproxy.Server]string{}
-	for _, s := range m.Services {
-		for _, server := range s.Servers {
-			if server.Draining {
-				tasks[haproxy.Server{Backend: s.Name, Name: server.Name}] = server.Task
-			}
-		}
+// follow brings tasks and gone in line with the next model: the servers that are not in it have gone, unless they come back.
+// Services that did not change are the same pointers, in the same order. The caller holds mu.
+func (d *drainer) follow(to *model.Model) {
+	var old []*model.Service
+	if d.model != nil {
+		old = d.model.Services
 	}
-	return tasks
-}
-
-// departed adds to gone the servers of from that are not in to, and takes out those that came back. Services that did not
-// change are the same pointers, in the same order.
-func departed(from, to *model.Model, gone map[haproxy.Server]string) {
-	if from == nil || from == to {
-		return
+	now := to.Services
+	next := maps.Clone(d.tasks) // it may have been handed out
+	if next == nil {
+		next = map[haproxy.Server]string{}
 	}
-	old, now := from.Services, to.Services
+	d.tasks = next
 	for len(old) > 0 || len(now) > 0 {
 		switch order := compareHeads(old, now); {
 		case order < 0:
-			leave(old[0], gone)
+			d.leave(old[0])
 			old = old[1:]
 		case order > 0:
-			stay(now[0], gone)
+			d.stay(now[0])
 			now = now[1:]
 		default:
 			if old[0] != now[0] {
-				leave(old[0], gone)
-				stay(now[0], gone)
+				d.leave(old[0])
+				d.stay(now[0])
 			}
 			old, now = old[1:], now[1:]
 		}
@@ -90,18 +81,24 @@ func compareHeads(a, b []*model.Service) int {
 	case len(b) == 0:
 		return -1
 	}
-	return cmp.Or(cmp.Compare(a[0].App, b[0].App), cmp.Compare(a[0].Port, b[0].Port))
+	return model.Compare(a[0], b[0])
 }
 
-func leave(s *model.Service, gone map[haproxy.Server]string) {
-	for _, server := range s.Servers {
-		gone[haproxy.Server{Backend: s.Name, Name: server.Name}] = server.Task
+func (d *drainer) leave(s *model.Service) {
+	for i := range s.Servers {
+		server := haproxy.Server{Backend: s.Name, Name: s.Servers[i].Name}
+		d.gone[server] = s.Servers[i].Task
+		delete(d.tasks, server)
 	}
 }
 
-func stay(s *model.Service, gone map[haproxy.Server]string) {
-	for _, server := range s.Servers {
-		delete(gone, haproxy.Server{Backend: s.Name, Name: server.Name})
+func (d *drainer) stay(s *model.Service) {
+	for i := range s.Servers {
+		server := haproxy.Server{Backend: s.Name, Name: s.Servers[i].Name}
+		delete(d.gone, server)
+		if s.Servers[i].Draining {
+			d.tasks[server] = s.Servers[i].Task
+		}
 	}
 }
 

@@ -115,7 +115,7 @@ func generate(t *testing.T, doc []byte, mo model.Options, ro render.Options) map
 	for _, m := range out.Maps {
 		got[m.Name] = string(m.Data)
 	}
-	if !bytes.HasSuffix(out.Config, []byte("\n")) || !bytes.Contains(out.Config, []byte("description "+out.Marker+"\n")) {
+	if !bytes.HasSuffix(out.Config(), []byte("\n")) || !bytes.Contains(out.Config(), []byte("description "+out.Marker+"\n")) {
 		t.Errorf("the configuration lacks its last line break or its marker %s", out.Marker)
 	}
 	return got
@@ -124,7 +124,7 @@ func generate(t *testing.T, doc []byte, mo model.Options, ro render.Options) map
 // services is the part of a configuration that tells cases apart: everything but the sections that are the same in all
 // of them. The case "zero_dropped" shows those.
 func services(out *render.Output) string {
-	text := string(out.Config)
+	text := string(out.Config())
 	for _, s := range out.Shared {
 		switch s.Name {
 		case "head":
@@ -136,7 +136,7 @@ func services(out *render.Output) string {
 		}
 	}
 	if len(out.Fragments) == 0 {
-		return strings.Replace(string(out.Config), out.Marker, "mlb:marker", 1)
+		return strings.Replace(string(out.Config()), out.Marker, "mlb:marker", 1)
 	}
 	_, text, _ = strings.Cut(text, "description "+out.Marker+"\n\n")
 	return text

@@ -13,7 +13,19 @@ import (
 // followed all the same: what makes an app guilty is a label, and its tasks move on. Hosts that it asks for now are those of
 // the others again. Neither m nor last is changed.
 func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
+	return new(aside).substitute(m, last, guilty)
+}
+
+// aside is substitute with memory: while nothing but servers changes, the routes stay the same memory, so that those who
+// come after need not read them again.
+type aside struct {
+	in, out *model.Model
+	guilty  map[string]bool
+}
+
+func (a *aside) substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
 	if len(guilty) == 0 {
+		*a = aside{}
 		return m
 	}
 	out := map[string]bool{}               // backends of m that go
@@ -30,9 +42,25 @@ func substitute(m, last *model.Model, guilty map[string]bool) *model.Model {
 	if last != nil {
 		keep(next, last, guilty, servers)
 	}
-	next.Hosts, next.AppIDs = model.Routes(next.Services)
+	if a.stands(m, last, guilty) {
+		next.Hosts, next.AppIDs = a.out.Hosts, a.out.AppIDs
+	} else {
+		next.Hosts, next.AppIDs = model.Routes(next.Services)
+	}
+	*a = aside{in: m, out: next, guilty: guilty}
 	return next
 }
+
+// stands says whether the routes are those of last time. Services with the same routes have the same names and ports as
+// well, so what was kept then is kept now.
+func (a *aside) stands(m, last *model.Model, guilty map[string]bool) bool {
+	return a.in != nil && last != nil && maps.Equal(a.guilty, guilty) &&
+		sameMemory(a.in.Hosts, m.Hosts) && sameMemory(a.in.AppIDs, m.AppIDs) &&
+		sameMemory(a.out.Hosts, last.Hosts) && sameMemory(a.out.AppIDs, last.AppIDs)
+}
+
+// sameMemory reports whether two lists are one; two empty ones may be of different models.
+func sameMemory[T any](a, b []T) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
 
 // keep adds the guilty apps' old services to next, where nobody has taken their name or port.
 func keep(next, last *model.Model, guilty map[string]bool, servers map[string][]model.Server) {

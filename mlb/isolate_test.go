@@ -3,14 +3,17 @@ package mlb
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"berth/mlb/model"
+	"berth/orchestrator/api"
 )
 
 func TestBisectFindsExactlyTheGuilty(t *testing.T) {
@@ -125,4 +128,44 @@ func TestSuspectsAreTheAppsThatChanged(t *testing.T) {
 	if d := cmp.Diff([]string{"/a", "/b"}, changedApps(nil, last)); d != "" {
 		t.Error(d)
 	}
+}
+
+// The memory changes nothing but where the routes lie.
+func TestSubstituteWithMemory(t *testing.T) {
+	ids := []string{"/a", "/b", "/c"}
+	rapid.Check(t, func(t *rapid.T) {
+		builder := model.NewBuilder(model.Options{Groups: []string{"x"}, KeepEmpty: true})
+		memory, guilty := new(aside), map[string]bool{}
+		byID := map[string]*api.AppInfo{}
+		var last *model.Model
+		for range 8 {
+			id := rapid.SampledFrom(ids).Draw(t, "app")
+			switch rapid.IntRange(0, 5).Draw(t, "change") {
+			case 0:
+				delete(byID, id)
+			case 1:
+				guilty = map[string]bool{id: true}
+			case 2:
+				guilty = map[string]bool{}
+			default:
+				// Ports and hosts are few, so that apps take them from one another.
+				a := appWith(id, rapid.IntRange(10001, 10003).Draw(t, "port"), "", rapid.IntRange(0, 3).Draw(t, "tasks"))
+				a.Labels["HAPROXY_0_VHOST"] = rapid.SampledFrom([]string{"a.test", "b.test", "a.test,c.test"}).Draw(t, "hosts")
+				byID[id] = a
+			}
+			var apps []*api.AppInfo
+			for _, id := range slices.Sorted(maps.Keys(byID)) {
+				apps = append(apps, byID[id])
+			}
+			m, _ := builder.Build(apps)
+			want := substitute(m, last, guilty)
+			got := memory.substitute(m, last, maps.Clone(guilty))
+			if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+				t.Fatalf("guilty %v: -without +with memory\n%s", guilty, d)
+			}
+			if rapid.IntRange(0, 4).Draw(t, "applied") > 0 {
+				last = got
+			}
+		}
+	})
 }

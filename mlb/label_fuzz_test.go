@@ -51,7 +51,7 @@ func fuzzRender(labels map[string]string, key, value string) []section {
 	good := testApp("/good", 10002, map[string]string{"VHOST": "good.test", "AUTH": "r:u:$1$abcdefgh$cHJi5PXp/ki/ktXzqlk6I1"}, task)
 	m, _ := model.Build([]*api.AppInfo{evil, good}, model.Options{Groups: []string{"*"}, KeepEmpty: true})
 	out, _ := render.Files(m, render.Options{Certificates: []string{"/c.pem"}, Check: check.Fragment})
-	return sections(string(out.Config))
+	return sections(string(out.Config()))
 }
 
 // section is one of the configuration, read by rules of our own rather than those of the code under test.

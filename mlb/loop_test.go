@@ -90,7 +90,7 @@ func (p *fakeProxy) AddsCookies(context.Context) bool { return true }
 
 func (p *fakeProxy) verdict(out render.Output) error {
 	section := ""
-	for line := range strings.Lines(string(out.Config)) {
+	for line := range strings.Lines(string(out.Config())) {
 		if f := strings.Fields(line); line[0] != ' ' && len(f) == 2 {
 			section = f[1]
 		}
@@ -127,7 +127,7 @@ func (p *fakeProxy) Apply(_ context.Context, c haproxy.Change) (haproxy.Result, 
 	if hash == p.current {
 		return haproxy.Result{Rung: plan.None}, nil
 	}
-	p.current, p.config = hash, c.Output.Config
+	p.current, p.config = hash, c.Output.Config()
 	p.applied = append(p.applied, c)
 	return haproxy.Result{Rung: c.Plan.Rung, Reasons: c.Plan.Reasons, Pending: c.Plan.Rung == plan.Runtime}, nil
 }
@@ -160,10 +160,10 @@ func (p *fakeProxy) Reload(context.Context, []string) error {
 func (p *fakeProxy) Restarted() <-chan struct{} { return p.restarted }
 func (p *fakeProxy) Restarts() uint64           { return 0 }
 
-func (p *fakeProxy) Current() string {
+func (p *fakeProxy) Does(out render.Output) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.current
+	return p.current == haproxy.Hash(out)
 }
 
 func (p *fakeProxy) Config() []byte {
@@ -272,7 +272,7 @@ func appWith(id string, port int, option string, tasks int) *api.AppInfo {
 func TestSnapshotIsAppliedThenAcknowledged(t *testing.T) {
 	r := newRig(t)
 	r.acked(r.give(appWith("/a", 10001, "", 1)))
-	if c := r.proxy.last(); c.Plan.Rung != plan.Reload || !strings.Contains(string(c.Output.Config), "backend a_10001") {
+	if c := r.proxy.last(); c.Plan.Rung != plan.Reload || !strings.Contains(string(c.Output.Config()), "backend a_10001") {
 		t.Errorf("applied %v", c.Plan)
 	}
 	r.acked(r.give(appWith("/a", 10001, "", 2)))
@@ -317,7 +317,7 @@ func TestRefusedAppsAreFoundWithOrWithoutNames(t *testing.T) {
 				apps = append(apps, appWith(fmt.Sprintf("/app%02d", i), 10000+i, option, 1))
 			}
 			r.acked(r.give(apps...))
-			config := string(r.proxy.last().Output.Config)
+			config := string(r.proxy.last().Output.Config())
 			if strings.Count(config, "\nbackend app") != 18 || strings.Contains(config, "poison") {
 				t.Errorf("%d backends, want 18", strings.Count(config, "\nbackend app"))
 			}
@@ -338,7 +338,7 @@ func TestRefusedAppsAreFoundWithOrWithoutNames(t *testing.T) {
 			}
 			apps[3] = appWith("/app03", 10003, "httplog", 1)
 			r.acked(r.give(apps...))
-			if !strings.Contains(string(r.proxy.last().Output.Config), "backend app03") {
+			if !strings.Contains(string(r.proxy.last().Output.Config()), "backend app03") {
 				t.Error("the cured app is not back")
 			}
 		})
@@ -376,21 +376,22 @@ func TestTemplateThatHAProxyRefusesGoesBack(t *testing.T) {
 	})
 	index := r.give(appWith("/a", 10001, "", 1), appWith("/b", 10002, "", 1))
 	r.acked(index)
-	if config := string(r.proxy.last().Output.Config); strings.Contains(config, "poison") || !strings.Contains(config, "backend b_10002") {
+	if config := string(r.proxy.last().Output.Config()); strings.Contains(config, "poison") || !strings.Contains(config, "backend b_10002") {
 		t.Error("apps must go on with the old templates")
 	}
 	write("  option httplog\n")
 	r.until("the good template is used", func() bool {
-		return strings.Contains(string(r.proxy.last().Output.Config), "option httplog") && len(r.Problems()) == 0
+		return strings.Contains(string(r.proxy.last().Output.Config()), "option httplog") && len(r.Problems()) == 0
 	})
 }
 
 func TestRestartFromOlderFilesIsRepaired(t *testing.T) {
 	r := newRig(t)
 	r.acked(r.give(appWith("/a", 10001, "", 1)))
-	r.proxy.set(func(p *fakeProxy) { p.current = "older" })
+	before := 0
+	r.proxy.set(func(p *fakeProxy) { p.current, before = "older", len(p.applied) })
 	r.proxy.restarted <- struct{}{}
-	r.until("applied again", func() bool { return r.proxy.Current() != "older" })
+	r.until("applied again", func() bool { r.proxy.mu.Lock(); defer r.proxy.mu.Unlock(); return len(r.proxy.applied) > before })
 	if c := r.proxy.last(); c.Plan.Rung != plan.Reload || !strings.Contains(c.Plan.Reasons[0], "older files") {
 		t.Errorf("applied %v", c.Plan)
 	}

@@ -31,7 +31,7 @@ type Proxy interface {
 	AddsCookies(ctx context.Context) bool
 	Reload(ctx context.Context, maps []string) error
 	Restarted() <-chan struct{}
-	Current() string
+	Does(out render.Output) bool
 	Config() []byte
 	Procs(ctx context.Context) (haproxy.Procs, error)
 	Sessions(ctx context.Context, servers []haproxy.Server) (map[haproxy.Server]int, error)
@@ -81,6 +81,7 @@ type LB struct {
 	candidate *templateSet        // to be tried
 	held      map[string]*unbound // by service name
 	guilty    map[string]verdict
+	aside     aside
 	tried     *client.Snapshot // in the last attempt
 	state     plan.State       // what HAProxy does; its model is without what is kept in store
 	stock     stock
@@ -261,7 +262,7 @@ func (l *LB) reload(ctx context.Context) error {
 	}
 	l.log.Info("reloaded as asked for", "took", time.Since(began))
 	l.state.Leftover = nil
-	if l.state.Output != nil && l.opt.Proxy.Current() != haproxy.Hash(*l.state.Output) {
+	if l.state.Output != nil && !l.opt.Proxy.Does(*l.state.Output) {
 		l.state.Output = nil // somebody else's text runs until the next change
 	}
 	return nil
@@ -284,7 +285,7 @@ func (l *LB) restarted(ctx context.Context) {
 		l.step(ctx)
 		return
 	}
-	if l.state.Output == nil || l.opt.Proxy.Current() == haproxy.Hash(*l.state.Output) {
+	if l.state.Output == nil || l.opt.Proxy.Does(*l.state.Output) {
 		return
 	}
 	l.force = "haproxy was started again from older files"

@@ -21,14 +21,14 @@ type persister struct {
 
 	mu   sync.Mutex
 	out  render.Output
-	want *haproxy.Sections
+	want func() *haproxy.Sections
 }
 
 func newPersister(l *LB) *persister {
 	return &persister{l: l, wake: make(chan struct{}, 1), result: make(chan error, 1)}
 }
 
-func (p *persister) put(out render.Output, want *haproxy.Sections) {
+func (p *persister) put(out render.Output, want func() *haproxy.Sections) {
 	p.mu.Lock()
 	p.out, p.want = out, want
 	p.mu.Unlock()
@@ -60,7 +60,7 @@ func (p *persister) run(ctx context.Context) {
 		out, want := p.out, p.want
 		p.mu.Unlock()
 		began := time.Now()
-		err := p.l.opt.Proxy.Persist(ctx, out, want)
+		err := p.l.opt.Proxy.Persist(ctx, out, want())
 		took = time.Since(began)
 		if ctx.Err() != nil || err == nil && wait == 0 {
 			continue
@@ -89,10 +89,10 @@ func (p *persister) flush(ctx context.Context) error {
 	p.mu.Lock()
 	out, want := p.out, p.want
 	p.mu.Unlock()
-	if out.Config == nil {
+	if out.Config() == nil {
 		return nil
 	}
-	return p.l.opt.Proxy.Persist(ctx, out, want)
+	return p.l.opt.Proxy.Persist(ctx, out, want())
 }
 
 const (

@@ -3,7 +3,9 @@ package mlb
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"berth/mlb/certs"
@@ -26,7 +28,7 @@ type attempt struct {
 	reserved map[int]string // ports of mlb's own
 	out      *render.Output
 	problems []model.Problem // of the snapshot, the labels and the templates
-	sections *haproxy.Sections
+	sections func() *haproxy.Sections
 	certs    certs.Set // as they were before a reload
 }
 
@@ -70,10 +72,10 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 		if l.candidate != nil {
 			set = l.candidate
 		}
-		a.model = l.withoutPorts(substitute(a.built, l.state.Model, l.guiltyApps()))
+		a.model = l.withoutPorts(l.aside.substitute(a.built, l.state.Model, l.guiltyApps()))
 		p, found := l.propose(a, set)
 		if p.Rung == plan.Reload {
-			a.certs = certs.Scan(certs.Named(a.out.Config, func(file string) []byte { return mapData(a, file) }))
+			a.certs = certs.Scan(certs.Named(a.out.Config(), func(file string) []byte { return mapData(a, file) }))
 		}
 		result, err := l.opt.Proxy.Apply(ctx, haproxy.Change{Output: *a.out, Plan: p, Sections: a.sections})
 		var refused *haproxy.CheckError
@@ -104,7 +106,7 @@ func (l *LB) try(ctx context.Context, a *attempt) (haproxy.Result, plan.Plan, er
 
 // applied takes note of success and tells everyone.
 func (l *LB) applied(ctx context.Context, a *attempt, p plan.Plan, r haproxy.Result, took time.Duration) {
-	leftover := l.leftover(a.out, r)
+	leftover := l.leftover(a.out, p, r)
 	first := l.state.Output == nil
 	l.state = plan.State{Model: a.model, Output: a.out, Leftover: leftover}
 	l.force, l.failures = "", 0
@@ -157,33 +159,57 @@ func (l *LB) again(err error) {
 
 // leftover lists the servers that HAProxy has not let go of: those that had to wait, and earlier ones unless they came back
 // or a reload ended them.
-func (l *LB) leftover(out *render.Output, r haproxy.Result) map[string]string {
-	all := map[string]string{}
-	if r.Rung == plan.Reload {
+func (l *LB) leftover(out *render.Output, p plan.Plan, r haproxy.Result) map[string]string {
+	if r.Rung == plan.Reload || len(l.state.Leftover)+len(r.Waiting) == 0 {
 		return nil
 	}
-	for path, line := range l.state.Leftover {
-		all[path] = line
+	all := maps.Clone(l.state.Leftover)
+	if all == nil {
+		all = map[string]string{}
 	}
-	if len(r.Waiting) > 0 && l.state.Output != nil {
-		waiting := map[string]bool{}
-		for _, c := range r.Waiting {
-			waiting[c.Line] = true
+	waiting := map[string]bool{}
+	for _, c := range r.Waiting {
+		waiting[c.Line] = true
+	}
+	eachServer(l.state.Output, touched(p), func(path, line string) {
+		if waiting[plan.Delete(path).Line] {
+			all[path] = line
 		}
-		eachServer(l.state.Output, func(path, line string) {
-			if waiting[plan.Delete(path).Line] {
-				all[path] = line
-			}
-		})
+	})
+	back := map[string]bool{}
+	for path := range all {
+		back[backendOf(path)] = true
 	}
-	if len(all) > 0 {
-		eachServer(out, func(path, _ string) { delete(all, path) })
-	}
+	eachServer(out, back, func(path, _ string) { delete(all, path) })
 	return all
 }
 
-func eachServer(out *render.Output, f func(path, line string)) {
+// touched are the backends that a plan deletes servers from.
+func touched(p plan.Plan) map[string]bool {
+	set := map[string]bool{}
+	for _, c := range p.Commands {
+		if path, ok := strings.CutPrefix(c.Line, plan.Delete("").Line); ok {
+			set[backendOf(path)] = true
+		}
+	}
+	return set
+}
+
+// backendOf is the first half of "backend/server".
+func backendOf(path string) string {
+	backend, _, _ := strings.Cut(path, "/")
+	return backend
+}
+
+// eachServer calls f for the servers of some backends.
+func eachServer(out *render.Output, backends map[string]bool, f func(path, line string)) {
+	if out == nil || len(backends) == 0 {
+		return
+	}
 	for _, fragment := range out.Fragments {
+		if !backends[fragment.Service.Name] {
+			continue
+		}
 		for _, s := range fragment.Servers {
 			f(fragment.Service.Name+"/"+s.Name, s.Line)
 		}

@@ -72,7 +72,7 @@ func (l *LB) render(a *attempt, set *templateSet, claims spare.Claims, layout sp
 	a.claims, a.layout = claims, layout
 	a.served = l.stock.store.Serve(a.model, claims, layout)
 	out, found := set.renderer.Render(a.served)
-	a.out, a.sections = out, set.sections(out)
+	a.out, a.sections = out, func() *haproxy.Sections { return set.sections(out) }
 	return found
 }
 

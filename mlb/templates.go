@@ -33,7 +33,7 @@ func newTemplateSet(opt render.Options, texts []render.Override) *templateSet {
 	t := &templateSet{texts: texts}
 	t.renderer, t.problems = render.New(opt)
 	base, _ := t.renderer.Render(&model.Model{Spare: &model.Spare{Ports: []int{1}}})
-	t.other = haproxy.SectionsOf(base.Config)
+	t.other = haproxy.SectionsOf(base.Config())
 	return t
 }
 

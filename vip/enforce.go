@@ -159,38 +159,3 @@ func (l *LB) switchHairpin(want *ruleset.Ruleset) error {
 	}
 	return errors.Join(errs...)
 }
-
-// forget ends tracked connections that would go on with what is no longer so.
-func (l *LB) forget(have, want *ruleset.Ruleset, r ruleset.Result) error {
-	lost := map[string]map[netip.AddrPort]bool{}
-	stale := ruleset.StaleAfter(have, want, func(k ruleset.Key, to netip.AddrPort) bool {
-		return l.lost(lost, r, k, to)
-	})
-	if stale.Empty() {
-		return nil
-	}
-	n, err := l.opt.Host.Forget(stale.Match)
-	l.count(func(s *state) { s.forgotten += uint64(n) })
-	return err
-}
-
-// lost reports whether a backend of a service belongs to a task on a lost agent.
-func (l *LB) lost(cache map[string]map[netip.AddrPort]bool, r ruleset.Result, k ruleset.Key, to netip.AddrPort) bool {
-	if len(cache) == 0 {
-		cache[""] = nil
-		for _, v := range r.VIPs {
-			for _, m := range v.Members {
-				if m.State == ruleset.Unreachable && m.Addr.IsValid() {
-					for _, a := range v.Addrs {
-						id := ruleset.Key{Addr: a, Proto: v.Proto, Port: v.Port}.String()
-						if cache[id] == nil {
-							cache[id] = map[netip.AddrPort]bool{}
-						}
-						cache[id][m.Addr] = true
-					}
-				}
-			}
-		}
-	}
-	return cache[k.String()][to]
-}

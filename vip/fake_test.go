@@ -66,6 +66,7 @@ type host struct {
 	busy    int // times that no route can be dropped
 	hairpin map[string]bool
 	forgot  int
+	open    []backend // connections
 	facts   route.Facts
 }
 
@@ -121,7 +122,19 @@ func (h *host) AddRoutes(want []netip.Prefix) error {
 	return nil
 }
 
-func (h *host) Forget(route.Match) (int, error) {
+func (h *host) Sessions(of func(ruleset.Key, netip.AddrPort) string) (map[string]int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := map[string]int{}
+	for _, c := range h.open {
+		if task := of(c.key, c.to); task != "" {
+			n[task]++
+		}
+	}
+	return n, nil
+}
+
+func (h *host) Forget(route.Match, bool, bool) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.forgot++

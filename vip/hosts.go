@@ -16,7 +16,7 @@ type hosts struct {
 	resolve func(context.Context, string) ([]netip.Addr, error)
 	addrs   map[string][]netip.Addr
 	fresh   map[string]bool
-	seen    map[*api.AppInfo]bool // apps whose hosts are all fresh
+	seen    []*api.AppInfo // sorted by id: apps whose hosts are all fresh
 }
 
 const (
@@ -26,13 +26,13 @@ const (
 )
 
 func newHosts(resolve func(context.Context, string) ([]netip.Addr, error)) *hosts {
-	return &hosts{resolve, map[string][]netip.Addr{}, map[string]bool{}, map[*api.AppInfo]bool{}}
+	return &hosts{resolve, map[string][]netip.Addr{}, map[string]bool{}, nil}
 }
 
 // expire makes the next learn ask again.
 func (h *hosts) expire() {
 	clear(h.fresh)
-	clear(h.seen)
+	h.seen = nil
 }
 
 // known returns a copy.
@@ -44,13 +44,16 @@ func (h *hosts) known() map[string][]netip.Addr {
 	return out
 }
 
-// learn resolves names it has not met, and reports whether anything changed.
+// learn resolves names it has not met in apps, which are sorted by id, and reports whether anything changed.
 func (h *hosts) learn(ctx context.Context, apps []*api.AppInfo) bool {
 	var names []string
-	seen := make(map[*api.AppInfo]bool, len(apps))
+	seen := h.seen
 	for _, a := range apps {
-		seen[a] = true
-		if h.seen[a] {
+		for len(seen) > 0 && seen[0] != a && seen[0].ID < a.ID {
+			seen = seen[1:]
+		}
+		if len(seen) > 0 && seen[0] == a {
+			seen = seen[1:]
 			continue
 		}
 		for i := range a.Tasks {
@@ -62,7 +65,7 @@ func (h *hosts) learn(ctx context.Context, apps []*api.AppInfo) bool {
 			names = append(names, name)
 		}
 	}
-	h.seen = seen
+	h.seen = apps
 	return h.ask(ctx, names)
 }
 

@@ -41,10 +41,8 @@ func (l *LB) step(ctx context.Context) {
 	}
 	l.mu.Unlock()
 	l.metrics.stepped(time.Since(start), err)
-	if err == nil && snapshot.Index > 0 {
-		if err := l.opt.Source.Ack(ctx, api.Ack{Role: "vip", Index: snapshot.Index}); err != nil {
-			l.log.Warn("acknowledgement not sent", "index", snapshot.Index, "err", err)
-		}
+	if err == nil {
+		l.acknowledge(ctx)
 	}
 }
 
@@ -89,6 +87,10 @@ func (l *LB) bring(ctx context.Context, s *client.Snapshot, look, compare bool) 
 // keep returns the apps of a snapshot; one that could not be read now is as it was last.
 func (l *LB) keep(s *client.Snapshot) []*api.AppInfo {
 	apps := s.Apps
+	if len(s.Problems) == 0 {
+		l.apps = apps
+		return apps
+	}
 	for _, a := range l.apps {
 		if _, unreadable := s.Problems[a.ID]; !unreadable {
 			continue
@@ -111,7 +113,11 @@ func (l *LB) read() error {
 	if len(odd) > 0 {
 		l.log.Warn("the table is not as vip makes it and is made anew", "first", odd[0], "differences", len(odd))
 	}
-	l.have, l.known = have, true
+	// The same is kept as it was: what it shares with the next state does not have to be compared.
+	if l.have == nil || have == nil || !have.Equal(l.have) {
+		l.have = have
+	}
+	l.known = true
 	return nil
 }
 

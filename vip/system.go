@@ -9,6 +9,7 @@ import (
 
 	"berth/vip/nft"
 	"berth/vip/route"
+	"berth/vip/ruleset"
 )
 
 // System is this machine's network namespace.
@@ -105,8 +106,15 @@ func (s *System) DropRoutes(want []netip.Prefix) (again time.Duration, err error
 // AddRoutes implements Host.
 func (s *System) AddRoutes(want []netip.Prefix) error { return s.routes.Add(want) }
 
+// Sessions implements Host.
+func (s *System) Sessions(of func(ruleset.Key, netip.AddrPort) string) (map[string]int, error) {
+	return route.Sessions(of)
+}
+
 // Forget implements Host.
-func (s *System) Forget(match route.Match) (int, error) { return route.Forget(match) }
+func (s *System) Forget(match route.Match, v4, v6 bool) (int, error) {
+	return route.Forget(match, v4, v6)
+}
 
 // Resolve implements Host.
 func (s *System) Resolve(ctx context.Context, host string) ([]netip.Addr, error) {

@@ -38,7 +38,9 @@ type Host interface {
 	// DropRoutes removes routes; again is how long until it should be called once more, 0 when nothing is left.
 	DropRoutes(want []netip.Prefix) (again time.Duration, err error)
 	AddRoutes(want []netip.Prefix) error
-	Forget(match route.Match) (int, error)
+	// Sessions counts open TCP connections by what of says of each; "" does not count.
+	Sessions(of func(ruleset.Key, netip.AddrPort) string) (map[string]int, error)
+	Forget(match route.Match, v4, v6 bool) (int, error)
 	Resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	// Strangers and Changes call their function when another process touched the table, and when interfaces changed.
 	Strangers(ctx context.Context, touched func()) error
@@ -86,6 +88,7 @@ type LB struct {
 	// leftovers fires when slots and chains that are out of use can go.
 	leftovers *time.Timer
 	linger    *time.Timer // fires when routes that had to stay may go
+	drain     *time.Timer // another count of connections to tasks that are being stopped
 	second    *time.Timer // a second look at what was applied
 
 	mu       sync.Mutex
@@ -93,6 +96,9 @@ type LB struct {
 	look     bool             // the host has to be looked at
 	compare  bool             // the table has to be read
 	state    state
+
+	stale []*ruleset.Stale // for forgetAside
+	aside chan struct{}
 
 	tally tally
 }
@@ -124,11 +130,13 @@ func New(opt Options) *LB {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &LB{opt: opt, log: opt.Log, wake: make(chan struct{}, 1), hosts: newHosts(opt.Host.Resolve), look: true, compare: true,
+	l := &LB{opt: opt, log: opt.Log, wake: make(chan struct{}, 1), aside: make(chan struct{}, 1), hosts: newHosts(opt.Host.Resolve), look: true, compare: true,
 		memory: newMemory(opt.StateFile), retry: time.NewTimer(time.Hour),
-		leftovers: time.NewTimer(time.Hour), linger: time.NewTimer(time.Hour), second: time.NewTimer(time.Hour)}
+		leftovers: time.NewTimer(time.Hour), linger: time.NewTimer(time.Hour), second: time.NewTimer(time.Hour),
+		drain: time.NewTimer(time.Hour)}
 	l.retry.Stop()
 	l.second.Stop()
+	l.drain.Stop()
 	l.leftovers.Stop()
 	l.linger.Stop()
 	l.metrics = newMetrics(l)
@@ -147,6 +155,7 @@ func (l *LB) Run(ctx context.Context) error {
 	defer group.Wait()
 	defer cancel()
 	group.Go(func() { l.follow(ctx) })
+	group.Go(func() { l.forgetAside(ctx) })
 	group.Go(func() { l.listen(ctx, "strangers", l.opt.Host.Strangers, func() { l.mark(false, true) }) })
 	group.Go(func() { l.listen(ctx, "interfaces", l.opt.Host.Changes, func() { l.mark(true, false) }) })
 	return l.loop(ctx)
@@ -167,6 +176,8 @@ func (l *LB) loop(ctx context.Context) error {
 			l.memory.save(l.builder, time.Now(), l.log)
 		case <-compare.C:
 			l.mark(false, true)
+		case <-l.drain.C:
+			l.acknowledge(ctx)
 		case <-l.second.C:
 			l.mark(false, true)
 		case <-l.retry.C:

@@ -295,6 +295,31 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+func TestOpenConnectionsOfADrainingTaskAreReported(t *testing.T) {
+	r := newRig(t, &kernel{}, nil)
+	key := ruleset.Key{Addr: netip.MustParseAddr("1.1.1.1"), Proto: ruleset.TCP, Port: 80}
+	r.host.open = []backend{{key, netip.MustParseAddrPort("10.9.0.1:80")}, {key, netip.MustParseAddrPort("10.9.0.1:80")},
+		{key, netip.MustParseAddrPort("10.9.0.2:80")}}
+	web := app("/web", "1.1.1.1:80", "10.0.0.1 10.9.0.1", "10.0.0.1 10.9.0.2")
+	r.source.SetApp(web)
+	r.acknowledged(t)
+	last := func() api.Ack { acks := r.source.Acks(); return acks[len(acks)-1] }
+	if got := last().Sessions; len(got) > 0 {
+		t.Errorf("nothing drains, and there are sessions: %v", got)
+	}
+	web = app("/web", "1.1.1.1:80", "10.0.0.1 10.9.0.1", "10.0.0.1 10.9.0.2")
+	web.Tasks[0].State = api.TaskKilling
+	r.source.SetApp(web)
+	r.acknowledged(t)
+	if got := last().Sessions; len(got) != 1 || got["web.0"] != 2 {
+		t.Fatalf("sessions %v, want two of web.0", got)
+	}
+	r.host.mu.Lock()
+	r.host.open = nil
+	r.host.mu.Unlock()
+	eventually(t, "their end is reported", func() bool { return len(last().Sessions) == 0 })
+}
+
 func TestCountersSurviveTheRewritingOfElements(t *testing.T) {
 	key := ruleset.Key{Addr: netip.MustParseAddr("1.1.1.1"), Proto: ruleset.TCP, Port: 80}
 	a, b := netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("10.0.0.2:80")

@@ -106,32 +106,38 @@ func BenchmarkThroughVIP(b *testing.B) {
 	bulk.Tasks[0].Ports = []int{bulkPort}
 	w.set(b, d, app("/web", "tcp", []string{web}, "d1"), bulk)
 	const proxyWeb, proxyBulk = "127.0.0.1:18080", "127.0.0.1:18081"
-	startProxy(b, map[string]string{proxyWeb: "192.168.77.2:31003", proxyBulk: fmt.Sprintf("192.168.77.2:%d", bulkPort)})
+	pid := startProxy(b, map[string]string{proxyWeb: "192.168.77.2:31003", proxyBulk: fmt.Sprintf("192.168.77.2:%d", bulkPort)})
 	for _, n := range []int{1, 1000, 10000} {
 		if n > 1 {
 			w.set(b, d, many(n)...)
 		}
-		compare(b, fmt.Sprintf("%d-VIPs-conn", n), "192.168.77.2:31003", web, proxyWeb, func(addr string) float64 {
+		compare(b, fmt.Sprintf("%d-VIPs-conn", n), "192.168.77.2:31003", web, proxyWeb, pid, func(addr string) float64 {
 			return rate(b, w.node1, addr)
 		})
-		compare(b, fmt.Sprintf("%d-VIPs-bytes", n), fmt.Sprintf("192.168.77.2:%d", bulkPort), "198.51.100.2:80", proxyBulk,
+		compare(b, fmt.Sprintf("%d-VIPs-bytes", n), fmt.Sprintf("192.168.77.2:%d", bulkPort), "198.51.100.2:80", proxyBulk, pid,
 			func(addr string) float64 { return throughput(b, w.node1, addr) })
 	}
 	b.ReportMetric(0, "ns/op")
 }
 
-// compare measures turn by turn, each way the first in its turn, and reports the medians of the rounds: another program's
-// moment on the machine spoils one round, not the result.
-func compare(b *testing.B, what, direct, vip, proxy string, measure func(addr string) float64) {
+// compare measures turn by turn, each way the first in its turn. It reports the medians of the rounds, so that another
+// program's moment on the machine spoils one round and not the result, and how many there were of direct, VIP and proxy for the
+// same time of the processor (this process, which is client, task and most of the kernel's work, and the proxy): on a busy machine
+// that tells more.
+func compare(b *testing.B, what, direct, vip, proxy string, proxyPID int, measure func(addr string) float64) {
 	b.Helper()
 	ways := []string{direct, vip, proxy}
 	var perSecond, byVIP, byProxy []float64
+	var total, cpu [3]float64
 	const rounds = 15
 	for i := range rounds {
 		var n [3]float64
 		for j := range ways {
 			j = (i + j) % len(ways)
+			before := processorTime(b, os.Getpid()) + processorTime(b, proxyPID)
 			n[j] = measure(ways[j])
+			cpu[j] += (processorTime(b, os.Getpid()) + processorTime(b, proxyPID) - before).Seconds()
+			total[j] += n[j]
 		}
 		perSecond = append(perSecond, n[1]/measureTime.Seconds())
 		byVIP, byProxy = append(byVIP, n[1]/n[0]), append(byProxy, n[2]/n[0])
@@ -140,6 +146,9 @@ func compare(b *testing.B, what, direct, vip, proxy string, measure func(addr st
 		slices.Sort(list)
 		b.ReportMetric(list[rounds/2], what+unit)
 	}
+	each := func(j int) float64 { return total[j] / cpu[j] }
+	b.ReportMetric(each(1)/each(0), what+"-VIP/direct-by-cpu")
+	b.ReportMetric(each(2)/each(0), what+"-haproxy/direct-by-cpu")
 }
 
 const measureTime = 120 * time.Millisecond
@@ -226,8 +235,8 @@ func pour(b *testing.B, ns nettest.NS, port int) {
 	})
 }
 
-// startProxy runs an HAProxy in tcp mode in this namespace: from listening address to server.
-func startProxy(b *testing.B, ways map[string]string) {
+// startProxy runs an HAProxy in tcp mode in this namespace: from listening address to server. It returns its process id.
+func startProxy(b *testing.B, ways map[string]string) (pid int) {
 	b.Helper()
 	text := "global\n  nbthread 2\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"
 	for from, to := range ways {
@@ -257,4 +266,5 @@ func startProxy(b *testing.B, ways map[string]string) {
 			return c.Close()
 		})
 	}
+	return cmd.Process.Pid
 }

@@ -477,3 +477,30 @@ func TestWithoutPrivilegesItSaysWhatIsMissing(t *testing.T) {
 		t.Errorf("%v: %s; want exit code 1 and the capability named", err, out)
 	}
 }
+
+// The orchestrator waits with the signal to a task until its connections have ended, and is told of them by the daemon.
+func TestADrainingTasksConnectionsAreReported(t *testing.T) {
+	w := newWorld(t)
+	d := w.start(t)
+	w.set(t, d, app("/web", "tcp", []string{web}, "c1", "d1"))
+	var h *held
+	for h == nil || h.name != "c1" {
+		h = hold(t, w.node1, web)
+	}
+	draining := app("/web", "tcp", []string{web}, "c1", "d1")
+	draining.Tasks[0].State = api.TaskKilling
+	w.set(t, d, draining)
+	last := func(want int) func() error {
+		return func() error {
+			acks := w.source.Acks()
+			if got := acks[len(acks)-1]; got.Index < w.source.Index() || got.Sessions["web.c1"] != want || len(got.Sessions) > 1 {
+				return fmt.Errorf("got %+v, want %d sessions of web.c1 alone", got, want)
+			}
+			return nil
+		}
+	}
+	eventually(t, "an open connection reported", last(1))
+	h.alive(t, "while draining")
+	h.Close()
+	eventually(t, "its end reported", last(0))
+}

@@ -13,10 +13,17 @@ import (
 type Change struct {
 	Output render.Output
 	Plan   plan.Plan
-	// Sections the configuration must and may have; nil allows any.
-	Sections *Sections
+	// Sections tells those the configuration must and may have; nil allows any. It is asked only if there is a check.
+	Sections func() *Sections
 	// Checked says that Check has passed on this very output.
 	Checked bool
+}
+
+func (c Change) sections() *Sections {
+	if c.Sections == nil {
+		return nil
+	}
+	return c.Sections()
 }
 
 // Result says what an Apply did.
@@ -51,7 +58,7 @@ func (h *HAProxy) apply(ctx context.Context, c Change) (Result, error) {
 		err := h.replaceWith(ctx, c, hash, func() error { return h.launch(ctx) })
 		return Result{Rung: plan.Reload, Reasons: []string{"haproxy starts"}}, err
 	}
-	if h.current == hash { // the files may be behind, if they could not be written
+	if h.does(c.Output) { // the files may be behind, if they could not be written
 		return Result{Rung: plan.None, Pending: h.good.hash != hash}, nil
 	}
 	if h.current == "" && c.Plan.Rung != plan.Reload { // a plan is only worth what is known of its starting point
@@ -133,7 +140,7 @@ func (h *HAProxy) Check(ctx context.Context, out render.Output, want *Sections) 
 }
 
 func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, known []string, nice int) ([]string, error) {
-	binds, err := checkStructure(out.Config, want)
+	binds, err := checkStructure(out.Config(), want)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +149,7 @@ func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, 
 			return nil, err
 		}
 	}
-	if r := busyReasons(out.Config, busy(ctx, binds, known)); len(r) > 0 {
+	if r := busyReasons(out.Config(), busy(ctx, binds, known)); len(r) > 0 {
 		return nil, &CheckError{Reasons: r}
 	}
 	return binds, nil
@@ -153,9 +160,9 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 	var binds []string
 	var err error
 	if c.Checked {
-		binds, err = checkStructure(c.Output.Config, c.Sections)
+		binds, err = checkStructure(c.Output.Config(), c.sections())
 	} else {
-		binds, err = h.check(ctx, c.Output, c.Sections, h.binds, 0)
+		binds, err = h.check(ctx, c.Output, c.sections(), h.binds, 0)
 	}
 	if err != nil {
 		return err
@@ -169,7 +176,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 		return err
 	}
 	if err := act(); err != nil {
-		if old.Config != nil {
+		if old.Config() != nil {
 			if back := h.put(old); back != nil {
 				h.opt.Log.Error("the old files could not be put back", "err", back)
 			}
@@ -177,7 +184,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 		return err
 	}
 	h.binds, h.current = binds, hash
-	if err := h.opt.Paths.archive(h.opt.Archive, next.Config, next.Maps); err != nil {
+	if err := h.opt.Paths.archive(h.opt.Archive, next.Config(), next.Maps); err != nil {
 		h.opt.Log.Warn("configuration not archived", "err", err)
 	}
 	return nil
@@ -185,7 +192,7 @@ func (h *HAProxy) replaceWith(ctx context.Context, c Change, hash string, act fu
 
 // put writes a state to disk and remembers it.
 func (h *HAProxy) put(s state) error {
-	if err := h.opt.Paths.install(s.Config, s.Maps); err != nil {
+	if err := h.opt.Paths.install(s.Config(), s.Maps); err != nil {
 		return err
 	}
 	h.good = s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"berth/mlb/plan"
 )
@@ -26,7 +27,21 @@ func BenchmarkBatch(b *testing.B) {
 			b.Fatalf("%d waiting, %v", len(waiting), err)
 		}
 	}
-	b.ReportMetric(float64(len(commands)*b.N)/b.Elapsed().Seconds(), "commands/s")
+	together := float64(len(commands)*b.N) / b.Elapsed().Seconds()
+	b.ReportMetric(together, "commands/s")
+	b.ReportMetric(together/alone(b, h), "ratio-to-one-by-one")
+}
+
+// alone is the number of commands a second when each has a connection of its own.
+func alone(b *testing.B, h *bench) float64 {
+	const count = 300
+	began := time.Now()
+	for range count {
+		if _, err := h.sock.send(context.Background(), []plan.Command{{Line: "set server app_1/s1 state ready"}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return count / time.Since(began).Seconds()
 }
 
 func benchProxy(b *testing.B) *bench {

@@ -60,7 +60,7 @@ func (b *Binary) verify(ctx context.Context, p Paths, out render.Output, timeout
 	}
 	// Say the paths as the operator knows them.
 	text = bytes.ReplaceAll(text, []byte(dir), []byte(p.Dir()))
-	reasons := parseReasons(string(text), out.Config)
+	reasons := parseReasons(string(text), out.Config())
 	if len(reasons) == 0 {
 		reasons = []Reason{{Message: "haproxy -c: " + shorten(string(bytes.TrimSpace(text))+" ("+err.Error()+")")}}
 	}

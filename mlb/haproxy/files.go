@@ -28,7 +28,7 @@ func (p Paths) stage(out render.Output) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("stage configuration: %w", err)
 	}
-	config := out.Config
+	config := out.Config()
 	for _, m := range out.Maps {
 		if !mapName.MatchString(m.Name) {
 			err = fmt.Errorf("map name %q: expected letters, digits, _ . -", shorten(m.Name))
@@ -82,7 +82,7 @@ func (p Paths) Read(maps []string) (render.Output, error) {
 	if err != nil {
 		return render.Output{}, fmt.Errorf("read configuration: %w", err)
 	}
-	out := render.Output{Config: config}
+	var found []render.Map
 	for _, name := range maps {
 		data, err := os.ReadFile(filepath.Join(p.Dir(), name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -91,9 +91,9 @@ func (p Paths) Read(maps []string) (render.Output, error) {
 		if err != nil {
 			return render.Output{}, fmt.Errorf("read map: %w", err)
 		}
-		out.Maps = append(out.Maps, render.Map{Name: name, Data: data})
+		found = append(found, render.Map{Name: name, Data: data})
 	}
-	return out, nil
+	return render.Written(config, found), nil
 }
 
 // keepForeign sets a configuration aside that is not mlb's, such as the one a distribution installs, before it is replaced

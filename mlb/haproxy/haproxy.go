@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ type HAProxy struct {
 	workers  []process // as last seen, to find them when their master has died
 	orphans  []process // workers of masters that died; ours to collect where mlb is process 1
 	loaded   string    // marker of the text the current worker was started with
-	current  string    // hash of what it does by now, Runtime API changes included
+	current  string    // Hash of what it does by now, Runtime API changes included
 	binds    []string  // addresses bound by it
 	good     state     // what is on disk
 	restarts uint64
@@ -94,14 +95,28 @@ func (h *HAProxy) Close() error { return h.lock.Close() }
 // Restarted receives a value when HAProxy had died and was started again from the files on disk.
 func (h *HAProxy) Restarted() <-chan struct{} { return h.restarted }
 
-// Current is the hash (see Hash) of what HAProxy does at this moment as far as mlb knows, "" when nothing runs.
-func (h *HAProxy) Current() string {
+// Does reports whether HAProxy does at this moment what out says, as far as mlb knows.
+func (h *HAProxy) Does(out render.Output) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.running {
-		return ""
+	return h.running && h.does(out)
+}
+
+// does compares with what was rendered, and where files of an earlier mlb are in force, with their bytes. What is found to
+// be the same is known by its sum from then on.
+func (h *HAProxy) does(out render.Output) bool {
+	sum := Hash(out)
+	if h.current == sum {
+		return true
 	}
-	return h.current
+	if !strings.HasPrefix(h.current, fromFiles) || h.current != fromFiles+bytesHash(out) {
+		return false
+	}
+	if h.good.hash == h.current {
+		h.good.hash = sum
+	}
+	h.current = sum
+	return true
 }
 
 // Restarts counts how often HAProxy had to be started again.
@@ -115,7 +130,7 @@ func (h *HAProxy) Restarts() uint64 {
 func (h *HAProxy) Config() []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.good.Config
+	return h.good.Config()
 }
 
 // Procs asks the master for its processes.

@@ -144,7 +144,7 @@ func (b *bench) abandon() {
 
 // output is a configuration with one frontend and a backend with servers; note makes it differ from others.
 func (b *bench) output(note string, more ...string) render.Output {
-	out := render.Output{Maps: []render.Map{{Name: "domain2backend.map", Data: []byte("a.test app_1\n")}}}
+	maps := []render.Map{{Name: "domain2backend.map", Data: []byte("a.test app_1\n")}}
 	text := fmt.Sprintf(`global
     # %s
     stats socket %s mode 600 level admin
@@ -169,15 +169,13 @@ backend app_1
     server s1 %s
 %s
 `, note, b.opt.Paths.Stats, b.port, b.opt.Paths.Dir(), b.second, b.back.Listener.Addr(), strings.Join(more, "\n"))
-	out.Config = []byte(text)
-	return marked(out)
+	return marked(render.Written([]byte(text), maps))
 }
 
 // marked gives an output the marker that render would give it.
 func marked(out render.Output) render.Output {
-	marker := "mlb:" + Hash(out)[:16]
-	out.Config = append(bytes.Clone(out.Config), "global\n    description "+marker+"\n"...)
-	return out
+	marker := "mlb:" + bytesHash(out)[:16]
+	return render.Written(append(bytes.Clone(out.Config()), "global\n    description "+marker+"\n"...), out.Maps)
 }
 
 func (b *bench) reloadTo(out render.Output) (Result, error) {

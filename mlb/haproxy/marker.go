@@ -10,14 +10,26 @@ import (
 	"berth/mlb/render"
 )
 
-// Hash identifies what HAProxy shall do: the configuration and its maps.
+// Hash identifies what HAProxy shall do: the configuration and its maps. For what was rendered it is the sum of the parts,
+// which costs next to nothing; for files that were read it is that of their bytes. So the two of one configuration differ:
+// see HAProxy.Does.
 func Hash(out render.Output) string {
+	if out.Sum != "" {
+		return out.Sum
+	}
+	return fromFiles + bytesHash(out)
+}
+
+// fromFiles begins a hash of bytes.
+const fromFiles = "files:"
+
+func bytesHash(out render.Output) string {
 	h := sha256.New()
 	part := func(name string, data []byte) {
 		h.Write([]byte(name + " " + strconv.Itoa(len(data)) + "\n"))
 		h.Write(data)
 	}
-	part("config", out.Config)
+	part("config", out.Config())
 	for _, m := range out.Maps {
 		part(m.Name, m.Data)
 	}

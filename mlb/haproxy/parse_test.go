@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -88,13 +89,32 @@ func TestStatisticsAreReadByColumnName(t *testing.T) {
 }
 
 func TestStatesCarryHealthButNoAdministration(t *testing.T) {
-	got, err := healthOnly("1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight\n" +
-		"3 b 1 s1 127.0.0.1 2 8 1\n")
-	if err != nil || !strings.Contains(got, "\n3 b 1 s1 127.0.0.1 2 0 1\n") || !strings.HasPrefix(got, "1\n# be_id") {
-		t.Errorf("got %q, %v", got, err)
+	const head = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight\n"
+	checked := map[string]bool{"b/s1": true}
+	for rule, c := range map[string]struct{ row, want string }{
+		"down":                          {"3 b 1 s1 127.0.0.1 0 0 1\n", "3 b 1 s1 127.0.0.1 0 0 1\n"},
+		"draining by command":           {"3 b 1 s1 127.0.0.1 2 8 1\n", "3 b 1 s1 127.0.0.1 2 0 1\n"},
+		"once disabled by the file":     {"3 b 1 s1 127.0.0.1 2 4 1\n", "3 b 1 s1 127.0.0.1 2 0 1\n"},
+		"in maintenance":                {"3 b 1 s1 127.0.0.1 0 1 1\n", ""},
+		"in maintenance since the file": {"3 b 1 s1 127.0.0.1 0 5 1\n", ""},
+		"without an address":            {"3 b 1 s1 - 0 32 1\n", ""},
+		"not checked from now on":       {"3 b 2 s2 127.0.0.1 0 0 1\n", ""},
+	} {
+		if got, err := healthOnly(head+c.row, checked); err != nil || got != head+c.want {
+			t.Errorf("%s: %q, %v, want %q", rule, got, err, head+c.want)
+		}
 	}
-	if _, err := healthOnly("[3]: permission denied"); err == nil {
+	if _, err := healthOnly("[3]: permission denied", checked); err == nil {
 		t.Error("an error was taken for states")
+	}
+}
+
+func TestCheckedServersAreFound(t *testing.T) {
+	got := checkedServers([]byte("backend a\n  server one 10.0.0.1:1 check inter 5s\n  server two 10.0.0.2:1 id 2\n" +
+		"  # server no 10.0.0.3:1 check\n  option httpchk\n\nbackend check\n  server check 10.0.0.1:1 check-ssl\n" +
+		"\tserver three 10.0.0.4:1 weight 3 check\n"))
+	if want := map[string]bool{"a/one": true, "check/three": true}; !maps.Equal(got, want) {
+		t.Errorf("checked: %v, want %v", got, want)
 	}
 }
 
@@ -190,7 +210,7 @@ func FuzzAnswers(f *testing.F) {
 				t.Error("a backend out of nothing")
 			}
 		}
-		if states, err := healthOnly(s); err == nil && !strings.HasPrefix(states, "1\n") {
+		if states, err := healthOnly(s, nil); err == nil && !strings.HasPrefix(states, "1\n") {
 			t.Error("states without version")
 		}
 		for _, r := range parseReasons(s, []byte(s)) {

@@ -18,7 +18,7 @@ var ErrNotConfirmed = errors.New("no worker confirms the new configuration")
 // reload brings the files in place to life in a new worker, and returns only when that worker shows the marker. drain goes to
 // the old worker first; it is a courtesy, so what it answers does not matter.
 func (h *HAProxy) reload(ctx context.Context, drain []plan.Command) error {
-	marker := markerIn(h.good.Config)
+	marker := markerIn(h.good.Config())
 	if marker == "" {
 		return errors.New("reload haproxy: the configuration has no marker (the description of its global section)")
 	}
@@ -128,7 +128,7 @@ func (h *HAProxy) failedReload(mark int, refused string, err error) error {
 	if text == "" {
 		text = h.lateAlerts(mark)
 	}
-	if reasons := parseReasons(text, h.good.Config); len(reasons) > 0 && !errors.Is(err, ErrNotConfirmed) {
+	if reasons := parseReasons(text, h.good.Config()); len(reasons) > 0 && !errors.Is(err, ErrNotConfirmed) {
 		return fmt.Errorf("reload haproxy: %w", &CheckError{Reasons: reasons})
 	}
 	if err == nil {

@@ -37,7 +37,7 @@ func scripted(t *testing.T, answers script) *HAProxy {
 	}
 	t.Cleanup(func() { h.Close() })
 	h.sock.dial = func(string) (conn, error) { return answers, nil }
-	h.good = state{Output: render.Output{Config: []byte("backend bad_1\nglobal\n    description mlb:0123456789abcdef\n")}}
+	h.good = state{Output: render.Written([]byte("backend bad_1\nglobal\n    description mlb:0123456789abcdef\n"), nil)}
 	return h
 }
 
@@ -56,7 +56,7 @@ func TestMastersRefusalOfAReloadGivesItsReasons(t *testing.T) {
 
 func TestReloadWithoutAMarkerIsRefused(t *testing.T) {
 	h := scripted(t, script{"show proc": procTable})
-	h.good.Config = []byte("global\n")
+	h.good.Output = render.Written([]byte("global\n"), nil)
 	if err := h.reload(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "marker") {
 		t.Errorf("got %v, want an error about the marker", err)
 	}

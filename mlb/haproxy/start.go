@@ -34,7 +34,7 @@ func (h *HAProxy) Start(ctx context.Context, maps []string) error {
 	if err != nil {
 		return err
 	}
-	if markerIn(onDisk.Config) == "" {
+	if markerIn(onDisk.Config()) == "" {
 		return fmt.Errorf("%w: %s is not mlb's", ErrNoConfig, h.opt.Paths.Config)
 	}
 	h.remember(onDisk)
@@ -44,7 +44,7 @@ func (h *HAProxy) Start(ctx context.Context, maps []string) error {
 // remember takes files on disk for the last good ones.
 func (h *HAProxy) remember(out render.Output) {
 	h.good = state{out, Hash(out)}
-	h.binds = scanBinds(out.Config)
+	h.binds = scanBinds(out.Config())
 }
 
 // adopt takes over the master that answers on our socket and was started with our configuration. A master that runs but
@@ -109,6 +109,11 @@ func (h *HAProxy) watched() {
 func (h *HAProxy) launch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, h.opt.StartTimeout)
 	defer cancel()
+	if h.opt.KeepStates {
+		if err := h.opt.Paths.noStates(); err != nil {
+			return err
+		}
+	}
 	mark := h.msgs.mark()
 	master, err := spawn(h.opt.Binary, h.opt.Paths)
 	if err != nil {
@@ -136,7 +141,7 @@ func (h *HAProxy) failedStart(master process, mark int, err error) error {
 	defer cancel()
 	_ = master.wait(ctx)
 	h.running = false
-	if reasons := parseReasons(h.lateAlerts(mark), h.good.Config); len(reasons) > 0 {
+	if reasons := parseReasons(h.lateAlerts(mark), h.good.Config()); len(reasons) > 0 {
 		return fmt.Errorf("start haproxy: %w", &CheckError{Reasons: reasons})
 	}
 	return fmt.Errorf("start haproxy: %w", err)

@@ -15,7 +15,7 @@ import (
 // tasks (marathon-lb.md section 4.8). It is not safe for use by several goroutines.
 type Builder struct {
 	opt   Options
-	cache map[unitKey]*built
+	cache []*built // of the last build, in its order
 	last  assembly
 }
 
@@ -36,14 +36,13 @@ func (b *Builder) Build(apps []*api.AppInfo) (*Model, []Problem) {
 	for i, u := range list {
 		autos[i] = auto.forUnit(u)
 	}
-	results := b.units(&opt, list, autos)
+	b.cache = b.units(&opt, list, autos, b.former(list))
 	services := make([]*Service, 0, len(list))
 	var found []Problem
-	for _, r := range results {
+	for _, r := range b.cache {
 		services = append(services, r.services...)
 		found = append(found, r.problems...)
 	}
-	b.remember(results)
 	if len(list) > 1 && !slices.IsSortedFunc(services, compareServices) {
 		slices.SortStableFunc(services, compareServices)
 	}
@@ -64,7 +63,7 @@ func compareServices(a, b *Service) int {
 }
 
 // units builds every logical app, on all processors: they do not touch one another.
-func (b *Builder) units(opt *Options, list []unit, autos [][]int) []*built {
+func (b *Builder) units(opt *Options, list []unit, autos [][]int, was []*built) []*built {
 	results := make([]*built, len(list))
 	const share = 64 // units taken at a time
 	var next atomic.Int64
@@ -76,7 +75,7 @@ func (b *Builder) units(opt *Options, list []unit, autos [][]int) []*built {
 				return
 			}
 			for i := from; i < min(to, len(list)); i++ {
-				results[i] = b.unit(opt, list[i], autos[i])
+				results[i] = b.unit(opt, list[i], autos[i], was[i])
 			}
 		}
 	}
@@ -89,29 +88,24 @@ func (b *Builder) units(opt *Options, list []unit, autos [][]int) []*built {
 	return results
 }
 
-// remember keeps the results for the next build.
-func (b *Builder) remember(results []*built) {
-	if len(b.cache) == len(results) {
-		same := true
-		for _, r := range results {
-			same = same && b.cache[r.unit.key()] != nil
+// former finds what each unit gave last time, nil if it was not there. Both lists are sorted, so that one walk does.
+func (b *Builder) former(list []unit) []*built {
+	was := make([]*built, len(list))
+	at := 0
+	for i, u := range list {
+		for at < len(b.cache) && compareUnits(b.cache[at].unit, u) < 0 {
+			at++
 		}
-		if same {
-			for _, r := range results {
-				b.cache[r.unit.key()] = r
-			}
-			return
+		if at < len(b.cache) && b.cache[at].unit.id == u.id && b.cache[at].unit.grouped == u.grouped {
+			was[i] = b.cache[at]
+			at++
 		}
 	}
-	b.cache = make(map[unitKey]*built, len(results))
-	for _, r := range results {
-		b.cache[r.unit.key()] = r
-	}
+	return was
 }
 
 // unit returns what u gave last time, or builds it.
-func (b *Builder) unit(opt *Options, u unit, auto []int) *built {
-	was := b.cache[u.key()]
+func (b *Builder) unit(opt *Options, u unit, auto []int, was *built) *built {
 	var last verdicts
 	if was != nil {
 		if was.unit.same(u) && slices.Equal(was.auto, auto) && stillThere(was.hosts, opt.Resolve) {

@@ -5,7 +5,11 @@
 //	apps → Build → Model + Problems → render.Files → plan.Make(old, new) → haproxy.Apply
 package model
 
-import "berth/orchestrator/api"
+import (
+	"cmp"
+
+	"berth/orchestrator/api"
+)
 
 // Mode of a service.
 type Mode string
@@ -24,11 +28,25 @@ const (
 // before wildcard; longer path; older app (smallest of version and time of the last change); app id. A wildcard goes
 // before an exact host only by a weight that its label gives.
 type Model struct {
-	Services []*Service  // by app id, then port
+	Services []*Service  // in the order of Compare
 	Hosts    []HostRoute // on ports 80 and 443; at most one for each (Host, Path); by host, then path
 	AppIDs   []AppRoute  // on the app id port; at most one for each app; by app id
 
 	Spare *Spare // what is kept in store for apps to come; nil for nothing
+}
+
+// Compare is the order of Services: backends in store first, which are known by name whoever has claimed them, then by app,
+// port and name.
+func Compare(a, b *Service) int {
+	switch {
+	case a.Spare && b.Spare:
+		return cmp.Compare(a.Name, b.Name)
+	case a.Spare:
+		return -1
+	case b.Spare:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Name, b.Name))
 }
 
 // Spare is what a load balancer keeps in store, so that new apps need no reload: backends without servers (services with

@@ -64,13 +64,5 @@ func compareUnits(a, b unit) int {
 	return 1
 }
 
-// key tells units apart that share an id.
-type unitKey struct {
-	id      string
-	grouped bool
-}
-
-func (u unit) key() unitKey { return unitKey{u.id, u.grouped} }
-
 // same reports whether u is made of the very same apps as v.
 func (u unit) same(v unit) bool { return slices.Equal(u.members, v.members) }

@@ -109,7 +109,7 @@ func Write(dir string, out *render.Output) error {
 			return fmt.Errorf("write map %s: %w", m.Name, err)
 		}
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, ConfigName), out.Config, 0o600); err != nil {
+	if err := renameio.WriteFile(filepath.Join(dir, ConfigName), out.Config(), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
 	return nil

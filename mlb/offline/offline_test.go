@@ -50,7 +50,7 @@ func TestRenderAndWrite(t *testing.T) {
 		t.Fatalf("files %v, error %v", files, err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, ConfigName))
-	if err != nil || string(text) != string(out.Config) {
+	if err != nil || string(text) != string(out.Config()) {
 		t.Errorf("the file differs from the output, or %v", err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, ConfigName)); err != nil || info.Mode().Perm() != 0o600 {

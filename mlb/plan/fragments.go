@@ -1,8 +1,7 @@
 package plan
 
 import (
-	"cmp"
-
+	"berth/mlb/model"
 	"berth/mlb/render"
 )
 
@@ -13,10 +12,10 @@ func (d *diff) fragments(from, to []*render.Fragment) {
 		switch {
 		case len(from) > 0 && len(to) > 0 && from[0] == to[0]:
 			from, to = from[1:], to[1:]
-		case len(to) == 0 || len(from) > 0 && order(from[0], to[0]) < 0:
+		case len(to) == 0 || len(from) > 0 && model.Compare(from[0].Service, to[0].Service) < 0:
 			d.because("backend %s is gone", from[0].Service.Name)
 			from = from[1:]
-		case len(from) == 0 || order(from[0], to[0]) > 0:
+		case len(from) == 0 || model.Compare(from[0].Service, to[0].Service) > 0:
 			d.because("backend %s is new", to[0].Service.Name)
 			to = to[1:]
 		default:
@@ -24,20 +23,6 @@ func (d *diff) fragments(from, to []*render.Fragment) {
 			from, to = from[1:], to[1:]
 		}
 	}
-}
-
-// order is that of the model: spare backends first, which are known by name whoever has claimed them.
-func order(a, b *render.Fragment) int {
-	x, y := a.Service, b.Service
-	switch {
-	case x.Spare && y.Spare:
-		return cmp.Compare(x.Name, y.Name)
-	case x.Spare:
-		return -1
-	case y.Spare:
-		return 1
-	}
-	return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Port, y.Port), cmp.Compare(x.Name, y.Name))
 }
 
 // fragment compares two texts of one service.

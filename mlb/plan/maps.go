@@ -42,10 +42,10 @@ func (d *diff) maps(from, to []render.Map) {
 		case m.Name == render.CheckMap: // before the servers that are checked
 			late := d.changes
 			d.changes = nil
-			d.mapFile(path.Join(d.opt.MapDir, m.Name), entries(data), entries(m.Data))
+			d.mapFile(path.Join(d.opt.MapDir, m.Name), data, m.Data)
 			d.checks, d.changes = d.changes, late
 		default:
-			d.mapFile(path.Join(d.opt.MapDir, m.Name), entries(data), entries(m.Data))
+			d.mapFile(path.Join(d.opt.MapDir, m.Name), data, m.Data)
 		}
 	}
 }
@@ -65,8 +65,31 @@ func (d *diff) certList(from, to []render.Map) {
 	}
 }
 
-// mapFile changes one map: key by key when little changed, in one transaction otherwise.
-func (d *diff) mapFile(file string, from, to []entry) {
+// differ cuts off the lines that two texts have in common at their beginning and at their end.
+func differ(from, to []byte) ([]byte, []byte) {
+	n, most := 0, min(len(from), len(to))
+	for n < most && from[n] == to[n] {
+		n++
+	}
+	n = bytes.LastIndexByte(from[:n], '\n') + 1
+	from, to, most = from[n:], to[n:], most-n
+	n = 0
+	for n < most && from[len(from)-1-n] == to[len(to)-1-n] {
+		n++
+	}
+	if !beginsLine(from, len(from)-n) || !beginsLine(to, len(to)-n) { // the end of a line that is longer in one of them
+		n -= bytes.IndexByte(from[len(from)-n:], '\n') + 1
+	}
+	return from[:len(from)-n], to[:len(to)-n]
+}
+
+func beginsLine(text []byte, at int) bool { return at == 0 || text[at-1] == '\n' }
+
+// mapFile changes one map: key by key when little changed, in one transaction otherwise. No key is in a file twice, so what
+// is equal at both ends need not be looked at.
+func (d *diff) mapFile(file string, was, is []byte) {
+	before, after := differ(was, is)
+	from, to := entries(before), entries(after)
 	old := make(map[string]string, len(from))
 	for _, e := range from {
 		old[e.key] = e.value
@@ -89,7 +112,7 @@ func (d *diff) mapFile(file string, from, to []entry) {
 		}
 	}
 	if len(added)+len(set)+len(del) > maxSingle {
-		d.replaceMap(file, to)
+		d.replaceMap(file, entries(is))
 		return
 	}
 	d.changes = append(d.changes, addEntries("add map "+file, added)...)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"berth/mlb/model"
@@ -102,6 +103,32 @@ func TestPlan(t *testing.T) {
 			from: []*api.AppInfo{app("/a", 10000, nil, task(1), task(2))},
 			to:   []*api.AppInfo{app("/a", 10000, nil, task(1)), app("/b", 10001, nil, task(3))},
 			want: "reload\nbecause backend b_10001 is new\nset server a_10000/10_0_0_2_31000 state maint\n",
+		},
+		{
+			rule: "where nobody else is left, what goes serves on until the new worker takes over",
+			from: []*api.AppInfo{app("/a", 10000, nil, task(1), task(2))},
+			to:   []*api.AppInfo{app("/a", 10000, nil, killing(2), task(3)), app("/b", 10001, nil, task(4))},
+			want: "reload\nbecause backend b_10001 is new\n",
+		},
+		{
+			rule: "but not if there is nobody afterwards either",
+			from: []*api.AppInfo{app("/a", 10000, nil, task(1))},
+			to:   []*api.AppInfo{app("/a", 10000, nil, killing(1)), app("/b", 10001, nil, task(4))},
+			want: "reload\nbecause backend b_10001 is new\nset server a_10000/10_0_0_1_31000 state maint\n",
+		},
+		{
+			rule: "the old worker takes back what no longer drains, though the new one checks it",
+			from: []*api.AppInfo{app("/a", 10000, nil, task(1), killing(2))},
+			to:   []*api.AppInfo{checked(app("/a", 10000, nil, killing(1), task(2)))},
+			want: "reload\nbecause options of server a_10000/10_0_0_1_31000 changed\n" +
+				"because options of server a_10000/10_0_0_2_31000 changed\nset server a_10000/10_0_0_1_31000 state maint\n" +
+				"set server a_10000/10_0_0_2_31000 state ready\n",
+		},
+		{
+			rule: "a task that drains no longer comes before one that begins to",
+			from: []*api.AppInfo{app("/a", 10000, nil, task(1), killing(2))},
+			to:   []*api.AppInfo{app("/a", 10000, nil, killing(1), task(2))},
+			want: "runtime\nset server a_10000/10_0_0_2_31000 state ready\nset server a_10000/10_0_0_1_31000 state maint\n",
 		},
 		{
 			rule: "another algorithm is a reload", from: []*api.AppInfo{app("/a", 10000, nil, task(1))},
@@ -282,6 +309,62 @@ func TestPlanLaws(t *testing.T) {
 			case p.Rung != Reload && err != nil:
 				t.Fatalf("%v after\n%s", err, p)
 			}
+		}
+	})
+}
+
+func TestWhatTwoTextsHaveInCommonIsCutOffByLines(t *testing.T) {
+	lines := rapid.SliceOfN(rapid.SampledFrom([]string{"a 1\n", "a 2\n", "ba 1\n", "b 1\n", "c 1\n", "d d\n"}), 0, 6)
+	rapid.Check(t, func(t *rapid.T) {
+		from, to := strings.Join(lines.Draw(t, "from"), ""), strings.Join(lines.Draw(t, "to"), "")
+		x, y := differ([]byte(from), []byte(to))
+		i, j := len(from), len(to)
+		for n := 0; n <= min(len(from), len(to)); n++ { // the longest beginning of whole lines, and the longest end of what is left
+			if from[:n] == to[:n] && (n == 0 || from[n-1] == '\n') {
+				i, j = len(from)-n, len(to)-n
+			}
+		}
+		restFrom, restTo := from[len(from)-i:], to[len(to)-j:]
+		end := 0
+		for n := 0; n <= min(i, j); n++ {
+			whole := func(s string) bool { return n == len(s) || s[len(s)-n-1] == '\n' }
+			if restFrom[i-n:] == restTo[j-n:] && whole(restFrom) && whole(restTo) {
+				end = n
+			}
+		}
+		if string(x) != restFrom[:i-end] || string(y) != restTo[:j-end] {
+			t.Fatalf("%q and %q differ by %q and %q: want %q and %q", from, to, x, y, restFrom[:i-end], restTo[:j-end])
+		}
+	})
+}
+
+// A builder and a renderer that remember give what new ones give, and the sum is that of the text and its maps.
+func TestMemoryAndSumsAreTrue(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		builder := model.NewBuilder(model.Options{Groups: []string{"g"}, KeepEmpty: true})
+		r, _ := render.New(render.Options{MapDir: "/etc/mlb"})
+		bySum := map[string]string{}
+		for range 5 {
+			apps := appsGen().Draw(t, "apps")
+			m, _ := builder.Build(apps)
+			got, _ := r.Render(m)
+			want := stateOf(t, apps, render.Options{}).Output
+			if d := cmp.Diff(string(want.Config()), string(got.Config())) + cmp.Diff(want.Maps, got.Maps, cmpopts.EquateEmpty()) + cmp.Diff(want.Sum, got.Sum); d != "" {
+				t.Fatalf("-new +with memory\n%s", d)
+			}
+			text := string(got.Config())
+			for _, f := range got.Maps {
+				text += f.Name + "\n" + string(f.Data)
+			}
+			if was, ok := bySum[got.Sum]; ok && was != text {
+				t.Fatalf("two texts of one sum: %s", cmp.Diff(was, text))
+			}
+			for sum, was := range bySum {
+				if was == text && sum != got.Sum {
+					t.Fatalf("one text of two sums")
+				}
+			}
+			bySum[got.Sum] = text
 		}
 	})
 }

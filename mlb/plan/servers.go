@@ -47,7 +47,7 @@ func (d *diff) servers(from, to *render.Fragment) {
 	}
 	was, ok := parseAll(from.Servers)
 	is, ok2 := parseAll(to.Servers)
-	backend := to.Service.Name
+	backend, drains := to.Service.Name, len(d.drains)
 	if !ok || !ok2 {
 		d.because("the servers of backend %s changed, and their template is more than one plain line", backend)
 		return
@@ -65,6 +65,22 @@ func (d *diff) servers(from, to *render.Fragment) {
 			d.remove(to.Service, s)
 		}
 	}
+	if !remains(was, is) {
+		d.drains = d.drains[:drains]
+	}
+}
+
+// remains reports whether the worker before a reload keeps a server to send requests to once it has been told what drains.
+// Without one it is better told nothing: what goes serves on until the new worker takes over with what comes. Where nothing
+// is to serve afterwards, nothing has to before.
+func remains(was, is []server) bool {
+	serves := func(s server) bool { return !s.disabled }
+	if !slices.ContainsFunc(is, serves) {
+		return true
+	}
+	return slices.ContainsFunc(is, func(s server) bool {
+		return serves(s) && slices.ContainsFunc(was, func(o server) bool { return o.name == s.name })
+	})
 }
 
 func parseAll(lines []render.ServerLine) ([]server, bool) {
@@ -121,9 +137,18 @@ func (d *diff) revive(path, line string, s server) {
 
 func state(path, word string) Command { return Command{Line: "set server " + path + " state " + word} }
 
-// change alters a server that stays.
+// change alters a server that stays. Whether it drains is told to the old worker even if the rest takes a reload.
 func (d *diff) change(backend string, from, to server) {
 	path := backend + "/" + to.name
+	var drain []Command
+	if from.disabled != to.disabled {
+		word := "ready"
+		if to.disabled {
+			word = "maint"
+		}
+		drain = []Command{state(path, word)}
+		d.drains = append(d.drains, drain...)
+	}
 	if !slices.Equal(from.options, to.options) || (from.weight == "") != (to.weight == "") {
 		d.because("options of server %s changed", path)
 		return
@@ -134,16 +159,11 @@ func (d *diff) change(backend string, from, to server) {
 	if from.weight != to.weight {
 		d.changes = append(d.changes, Command{Line: "set server " + path + " weight " + to.weight})
 	}
-	if from.disabled == to.disabled {
-		return
-	}
-	// The state file of a reload carries maintenance on, so the old worker is told in either case.
-	c := state(path, "ready")
 	if to.disabled {
-		c = state(path, "maint")
+		d.changes = append(d.changes, drain...)
+	} else { // before others are taken out
+		d.adds = append(d.adds, drain...)
 	}
-	d.changes = append(d.changes, c)
-	d.drains = append(d.drains, c)
 }
 
 func (d *diff) address(path, addr string) {

@@ -35,33 +35,40 @@ func (r *Renderer) assemble(out *Output, own *ownRules, spare *model.Spare) []mo
 		shared = append(shared, Section{"spare", r.spareFrontends(spare)})
 	}
 	steering := r.global("")
-	out.Marker = marker(head.Text, steering, shared, out.Fragments)
+	sum := summary(head.Text, steering, shared, out.Fragments)
+	out.Marker = "mlb:" + hex.EncodeToString(sum[:8])
+	out.Sum = r.maps.sum(sum, out.Maps)
 	out.Shared = append([]Section{head, {"global", steering}}, shared...)
-	out.Config = join(out, r.global(out.Marker), shared)
+	global, fragments := r.global(out.Marker), out.Fragments
+	out.config = &config{make: func() []byte { return join(head.Text, global, shared, fragments) }}
 	return found
 }
 
-// marker sums up everything that HAProxy is told.
-func marker(head, steering string, shared []Section, fragments []*Fragment) string {
+// summary sums up everything that HAProxy is told but for its maps.
+func summary(head, steering string, shared []Section, fragments []*Fragment) []byte {
 	h := sha256.New()
-	h.Write([]byte(head))
-	h.Write([]byte(steering))
+	add := func(text string) { // each with its length, so that no text can pass for two
+		fmt.Fprintf(h, "%d ", len(text))
+		h.Write([]byte(text))
+	}
+	add(head)
+	add(steering)
 	for _, s := range shared {
-		h.Write([]byte(s.Text))
+		add(s.Text)
 	}
 	for _, f := range fragments {
 		h.Write(f.digest[:])
 	}
-	return "mlb:" + hex.EncodeToString(h.Sum(nil)[:8])
+	return h.Sum(nil)
 }
 
 // join writes all parts one after the other, with an empty line between sections.
-func join(out *Output, steering string, shared []Section) []byte {
-	size := len(out.Shared[0].Text) + len(steering) + 16
+func join(head, global string, shared []Section, fragments []*Fragment) []byte {
+	size := len(head) + len(global) + 16
 	for _, s := range shared {
 		size += len(s.Text) + 1
 	}
-	for _, f := range out.Fragments {
+	for _, f := range fragments {
 		size += len(f.Userlist) + len(f.Frontend) + len(f.Backend) + 3
 		for _, l := range f.Servers {
 			size += len(l.Line)
@@ -73,18 +80,18 @@ func join(out *Output, steering string, shared []Section) []byte {
 			b = append(append(b, s...), '\n')
 		}
 	}
-	add(out.Shared[0].Text)
-	add(steering)
-	for _, f := range out.Fragments {
+	add(head)
+	add(global)
+	for _, f := range fragments {
 		add(f.Userlist)
 	}
 	for _, s := range shared {
 		add(s.Text)
 	}
-	for _, f := range out.Fragments {
+	for _, f := range fragments {
 		add(f.Frontend)
 	}
-	for _, f := range out.Fragments {
+	for _, f := range fragments {
 		b = append(b, f.Backend...)
 		for _, l := range f.Servers {
 			b = append(b, l.Line...)

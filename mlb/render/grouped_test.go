@@ -32,7 +32,7 @@ func TestGroupHTTPS(t *testing.T) {
 	if d := cmp.Diff(lines(want), lines(string(certList(out)))); d != "" {
 		t.Errorf("list of certificates (-want +got):\n%s", d)
 	}
-	config := string(out.Config)
+	config := string(out.Config())
 	for _, line := range []string{
 		"ssl crt-list /dir/certificates.list crt /one.pem crt /two alpn",
 		"return status 421 if { var(txn.host) -m str shared.test }", "return status 421 if { var(txn.host) -m end .c.test }",
@@ -48,7 +48,7 @@ func TestGroupHTTPS(t *testing.T) {
 		t.Errorf("problems %v", found)
 	}
 	opt.GroupHTTPS = false
-	if out, _ := Files(m, opt); certList(out) != nil || !strings.Contains(string(out.Config), "crt /one.pem crt /two crt /a.pem crt /b.pem") {
+	if out, _ := Files(m, opt); certList(out) != nil || !strings.Contains(string(out.Config()), "crt /one.pem crt /two crt /a.pem crt /b.pem") {
 		t.Error("without the flag, certificates of services are among the others")
 	}
 }

@@ -2,6 +2,10 @@ package render
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -15,6 +19,25 @@ type mapCache struct {
 	leftOut map[string]bool
 	noApps  map[string]bool
 	files   []Map
+	digest  [32]byte // of files
+}
+
+// sum adds the maps to the summary of the configuration. Those of the cache are not read again.
+func (c *mapCache) sum(config []byte, maps []Map) string {
+	h := sha256.New()
+	h.Write(config)
+	h.Write(c.digest[:])
+	for _, m := range maps {
+		if !slices.ContainsFunc(c.files, func(f Map) bool { return f.Name == m.Name }) {
+			writeMap(h, m)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func writeMap(w io.Writer, m Map) {
+	fmt.Fprintf(w, "%s %d\n", m.Name, len(m.Data))
+	_, _ = w.Write(m.Data) // into a hash, which takes everything
 }
 
 // mapFiles writes the routes of all services that have a backend and no rules of their own.
@@ -31,8 +54,13 @@ func (r *Renderer) mapFiles(m *model.Model, missing map[string]bool, own *ownRul
 		maps.Equal(c.noApps, noApps) {
 		return joinMaps(c.files, stored)
 	}
-	*c = mapCache{hosts: own.hosts, apps: m.AppIDs, leftOut: leftOut, noApps: noApps}
 	var domains, paths, redirects, apps bytes.Buffer
+	for i, b := range []*bytes.Buffer{&apps, &domains, &paths, &redirects} { // in the order of files: mostly a little changes
+		if c.files != nil {
+			b.Grow(len(c.files[i].Data) + 256)
+		}
+	}
+	*c = mapCache{hosts: own.hosts, apps: m.AppIDs, leftOut: leftOut, noApps: noApps}
 	redirected := make(map[string]bool)
 	for _, h := range own.hosts {
 		if leftOut[h.Backend] {
@@ -63,6 +91,11 @@ func (r *Renderer) mapFiles(m *model.Model, missing map[string]bool, own *ownRul
 		{PathMap, paths.Bytes()},
 		{RedirectMap, redirects.Bytes()},
 	}
+	h := sha256.New()
+	for _, f := range c.files {
+		writeMap(h, f)
+	}
+	h.Sum(c.digest[:0])
 	return joinMaps(c.files, stored)
 }
 

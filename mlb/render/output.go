@@ -4,16 +4,22 @@
 //	model.Build → Renderer.Render → Output → plan.Make(old, new) → haproxy.Apply
 package render
 
-import "berth/mlb/model"
+import (
+	"sync"
 
-// Output is what HAProxy shall run.
+	"berth/mlb/model"
+)
+
+// Output is what HAProxy shall run. It may be copied; copies share their text.
 type Output struct {
-	Config []byte
+	config *config
 	Maps   []Map // sorted by name
 
 	// Marker tells this text from every other: "mlb:" and 16 hexadecimal digits. It is the description of the global
 	// section, so "show info" of the worker that runs the text says it.
 	Marker string
+	// Sum tells the configuration and its maps from every other rendered one; it is empty for files that were read.
+	Sum string
 	// Shared are the sections that belong to no service, by place: what makes them different needs a reload.
 	Shared []Section
 	// Fragments are what the services contribute, in the model's order. A service that could not be written is missing.
@@ -21,6 +27,33 @@ type Output struct {
 	// Own are the services that are in no host map, in the order of their rules: those of larger weight first. OwnMap says at
 	// which requests it is their turn.
 	Own []OwnRoute
+}
+
+// config is the text, which is put together when it is asked for: a change that travels as commands does without until the
+// files follow.
+type config struct {
+	once sync.Once
+	make func() []byte // nil once it was called
+	text []byte
+}
+
+// Config is the text of the configuration; nil for the zero Output. It is shared: nobody may change it.
+func (o Output) Config() []byte {
+	c := o.config
+	if c == nil {
+		return nil
+	}
+	c.once.Do(func() {
+		if c.make != nil {
+			c.text, c.make = c.make(), nil
+		}
+	})
+	return c.text
+}
+
+// Written is an output of files that were read.
+func Written(text []byte, maps []Map) Output {
+	return Output{config: &config{text: text}, Maps: maps}
 }
 
 // OwnRoute is a service with routing rules of its own, and the hosts that these are for.

@@ -49,7 +49,7 @@ func TestOptionsAreWritten(t *testing.T) {
 		"  close-spread-time 1000ms\n", "  mworker-max-reloads 3\n", "  user u\n", "  group g\n", "  log /dev/log local0\n",
 		"  option httplog\n", "https://%[var(txn.host)]:8443%[pathq]",
 	} {
-		if !bytes.Contains(out.Config, []byte(line)) {
+		if !bytes.Contains(out.Config(), []byte(line)) {
 			t.Errorf("the configuration lacks %q", line)
 		}
 	}
@@ -58,10 +58,10 @@ func TestOptionsAreWritten(t *testing.T) {
 func TestWithoutCertificateOrHTTPThereAreNoSuchFrontends(t *testing.T) {
 	plain, _ := Files(&model.Model{}, Options{})
 	none, _ := Files(&model.Model{}, Options{NoHTTP: true, Certificates: []string{"/c"}})
-	if text := string(plain.Config); strings.Contains(text, "marathon_https_in") || !strings.Contains(text, "marathon_http_in") {
+	if text := string(plain.Config()); strings.Contains(text, "marathon_https_in") || !strings.Contains(text, "marathon_http_in") {
 		t.Error("without a certificate there must be port 80 and no port 443")
 	}
-	if text := string(none.Config); strings.Contains(text, "marathon_http_in") || strings.Contains(text, "marathon_https_in") ||
+	if text := string(none.Config()); strings.Contains(text, "marathon_http_in") || strings.Contains(text, "marathon_https_in") ||
 		!strings.Contains(text, "marathon_http_appid_in") {
 		t.Error("without http there must be the app id port alone")
 	}
@@ -73,7 +73,7 @@ func TestMarkerFollowsTheText(t *testing.T) {
 	a, _ := r.Render(m)
 	b, _ := r.Render(oneService(nil))
 	c, _ := r.Render(oneService(map[string]string{"BALANCE": "leastconn"}))
-	if a.Marker != b.Marker || !bytes.Equal(a.Config, b.Config) {
+	if a.Marker != b.Marker || !bytes.Equal(a.Config(), b.Config()) {
 		t.Error("equal models give different texts")
 	}
 	if a.Marker == c.Marker || len(a.Marker) != len("mlb:")+16 {
@@ -118,7 +118,7 @@ func TestServiceThatFailsTakesItsRoutesAlong(t *testing.T) {
 			t.Errorf("%s still leads to it: %s", m.Name, m.Data)
 		}
 	}
-	if !strings.Contains(string(out.Config), "backend good_10001\n") || len(out.Fragments) != 1 {
+	if !strings.Contains(string(out.Config()), "backend good_10001\n") || len(out.Fragments) != 1 {
 		t.Error("the good app is gone")
 	}
 }
@@ -183,7 +183,7 @@ func FuzzLabel(f *testing.F) {
 	f.Add(19, "  acl x src 1.2.3.4\n  use_backend good_10001 if x\n")
 	f.Add(12, "{{.backend}}{{if .x}}{{end}}")
 	allowed := map[string]bool{"frontend a_10000": true, "backend a_10000": true, "userlist user_a_10000": true}
-	for _, s := range sectionsOf(mustRender(oneService(nil)).Config) {
+	for _, s := range sectionsOf(mustRender(oneService(nil)).Config()) {
 		allowed[s] = true
 	}
 	f.Fuzz(func(t *testing.T, which int, value string) {
@@ -192,12 +192,12 @@ func FuzzLabel(f *testing.F) {
 			"VHOST": "a.test", "PATH": "/x", "AUTH": "r:u:$1$abcdefgh$abcdefgh", "STICKY": "true", name: value,
 		})
 		out, _ := Files(m, Options{})
-		for _, s := range sectionsOf(out.Config) {
+		for _, s := range sectionsOf(out.Config()) {
 			if !allowed[s] {
 				t.Errorf("%s=%q gives the line %q", name, value, s)
 			}
 		}
-		if !bytes.Contains(out.Config, []byte("\nbackend good_10001\n")) || !bytes.HasSuffix(out.Config, []byte("\n")) {
+		if !bytes.Contains(out.Config(), []byte("\nbackend good_10001\n")) || !bytes.HasSuffix(out.Config(), []byte("\n")) {
 			t.Errorf("%s=%q harms another app", name, value)
 		}
 	})

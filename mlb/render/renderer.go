@@ -21,6 +21,7 @@ type Renderer struct {
 	texts    map[string]*text
 	replaced map[string]bool // by an operator
 	cache    map[*model.Service]*cached
+	last     []*cached // of the last round, in the model's order
 	round    int
 	maps     mapCache
 	own      ownCache
@@ -149,9 +150,8 @@ func (r *Renderer) Render(m *model.Model) (*Output, []model.Problem) {
 	var found []model.Problem
 	missing := make(map[string]bool)
 	r.services(m.Services)
-	for _, s := range m.Services {
-		c := r.cache[s]
-		if c.err != nil {
+	for _, c := range r.last {
+		if s := c.service; c.err != nil {
 			missing[s.Name] = true
 			found = append(found, failure(s, c.err, "the port is left out"))
 			continue
@@ -192,15 +192,30 @@ func failure(s *model.Service, err error, what string) model.Problem {
 // services makes the fragments that are not there yet, on all processors: they do not touch one another.
 func (r *Renderer) services(list []*model.Service) {
 	var fresh []*cached
-	for _, s := range list {
-		c := r.cache[s]
-		if c == nil {
-			c = &cached{service: s}
-			r.cache[s] = c
-			fresh = append(fresh, c)
+	all := make([]*cached, len(list))
+	at := 0 // in r.last: most services are where they were, or next to it
+	for i, s := range list {
+		var c *cached
+		switch {
+		case at < len(r.last) && r.last[at].service == s:
+			c = r.last[at]
+		case at+1 < len(r.last) && r.last[at+1].service == s:
+			at++
+			c = r.last[at]
+		default:
+			if c = r.cache[s]; c == nil {
+				c = &cached{service: s}
+				r.cache[s] = c
+				fresh = append(fresh, c)
+			}
 		}
 		c.round = r.round
+		all[i] = c
+		if at < len(r.last) && (r.last[at] == c || r.last[at].service.Name == s.Name) {
+			at++
+		}
 	}
+	r.last = all
 	const share = 32 // services taken at a time
 	var next atomic.Int64
 	work := func() {

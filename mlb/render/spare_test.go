@@ -60,7 +60,7 @@ func TestSpareBackendSaysTheSameWhoeverClaimedIt(t *testing.T) {
 	if a, b := one.Fragments[0], two.Fragments[0]; a.Backend != b.Backend || len(a.Servers) != 0 || len(b.Servers) != 1 || b.Frontend != "" {
 		t.Errorf("blank\n%s\nclaimed\n%s", a.Backend, b.Backend)
 	}
-	text := string(two.Config)
+	text := string(two.Config())
 	for _, want := range []string{"bind *:10001-10002,*:10005\n", "be_name,map_str(/etc/mlb/spare2check.map,/)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

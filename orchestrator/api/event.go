@@ -50,6 +50,6 @@ type Ack struct {
 	Role       string `json:"role"`       // mlb, dnsd or vip
 	Index      uint64 `json:"index"`
 	// Sessions counts, per draining task, the connections that the follower still carries; a draining task that is
-	// missing has none. Only mlb fills it.
+	// missing has none. mlb and vip fill it.
 	Sessions map[string]int `json:"sessions,omitempty"`
 }

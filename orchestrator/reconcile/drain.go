@@ -3,7 +3,7 @@ package reconcile
 import "berth/orchestrator/api"
 
 // stop lets a killed task have its SIGTERM when no follower sends it anything any more: each one has the revision that
-// made it TASK_KILLING in force and, if it balances, carries no session of it. After the drain time it is stopped anyway,
+// made it TASK_KILLING in force and carries no session of it. After the drain time it is stopped anyway,
 // and a task that never ran at once.
 func (s *situation) stop(t *Task) {
 	if t.Stopping {
@@ -23,7 +23,7 @@ func (s *situation) drained(t *Task) bool {
 	acknowledged, idle := true, true
 	for _, f := range s.c.in.Followers {
 		acknowledged = acknowledged && f.Index >= t.KillIndex
-		idle = idle && (!f.Balances || f.Sessions[t.ID] == 0)
+		idle = idle && f.Sessions[t.ID] == 0
 	}
 	if len(s.c.in.Followers) == 0 {
 		return true

@@ -12,7 +12,10 @@ func TestWhenAKilledTaskMayBeStopped(t *testing.T) {
 		return Follower{Name: "lb", Balances: true, Index: index, Sessions: map[string]int{"t": sessions}}
 	}
 	dns := func(index uint64) Follower {
-		return Follower{Name: "dns", Index: index, Sessions: map[string]int{"t": 9}}
+		return Follower{Name: "dns", Index: index}
+	}
+	vip := func(index uint64, sessions int) Follower {
+		return Follower{Name: "vip", Index: index, Sessions: map[string]int{"t": sessions}}
 	}
 	tests := []struct {
 		rule      string
@@ -26,7 +29,9 @@ func TestWhenAKilledTaskMayBeStopped(t *testing.T) {
 		{"not while it has sessions", []Follower{lb(7, 1)}, false, 0, false},
 		{"when it has let go", []Follower{lb(7, 0)}, false, 0, true},
 		{"when all have let go", []Follower{lb(8, 0), dns(6)}, false, 0, false},
-		{"only balancers count sessions", []Follower{lb(8, 0), dns(7)}, false, 0, true},
+		{"a name server carries none", []Follower{lb(8, 0), dns(7)}, false, 0, true},
+		{"not while a connection through a virtual address is open", []Follower{lb(8, 0), vip(7, 1)}, false, 0, false},
+		{"when that has ended", []Follower{lb(8, 0), vip(7, 0)}, false, 0, true},
 		{"what never ran goes at once", []Follower{lb(0, 0)}, true, 0, true},
 		{"the drain time ends it", []Follower{lb(0, 5)}, false, 10 * time.Second, true},
 	}

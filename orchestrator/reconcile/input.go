@@ -136,7 +136,7 @@ func (u *Usage) Remove(need Resources, ports []int) {
 // Follower is a balancer, name server or the like that follows the cluster.
 type Follower struct {
 	Name     string
-	Balances bool           // new tasks are reachable through it, and it counts sessions
+	Balances bool           // new tasks are reachable through it
 	Index    uint64         // everything up to this revision is in force there
 	Sessions map[string]int // open connections by draining task
 }

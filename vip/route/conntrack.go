@@ -24,10 +24,13 @@ func (m Match) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
 
 var families = []netlink.InetFamily{netlink.FAMILY_V4, netlink.FAMILY_V6}
 
-// Forget ends the tracked connections that match: one pass over the table for each family. It returns their number.
-func Forget(match Match) (int, error) {
+// Forget ends the tracked connections of the families that match: one pass over the table for each. It returns their number.
+func Forget(match Match, v4, v6 bool) (int, error) {
 	total := 0
 	for _, f := range families {
+		if f == netlink.FAMILY_V4 && !v4 || f == netlink.FAMILY_V6 && !v6 {
+			continue
+		}
 		n, err := netlink.ConntrackDeleteFilters(netlink.ConntrackTable, f, match)
 		total += int(n)
 		if err != nil && !errors.Is(err, syscall.ENOENT) {
@@ -37,24 +40,39 @@ func Forget(match Match) (int, error) {
 	return total, nil
 }
 
-// Busy counts, by the address they were sent to, the translated TCP connections that are not about to end.
-func Busy(vip func(netip.Addr) bool) (map[netip.Addr]int, error) {
+// Sessions counts the translated TCP connections that are not about to end, by what of says of each; "" does not count.
+func Sessions(of func(ruleset.Key, netip.AddrPort) string) (map[string]int, error) {
+	count := map[string]int{}
 	match := Match(func(k ruleset.Key, by netip.AddrPort) bool {
-		return k.Proto == ruleset.TCP && by.Addr() != k.Addr && vip(k.Addr)
+		if name := of(k, by); k.Proto == ruleset.TCP && by.Addr() != k.Addr && name != "" {
+			count[name]++
+		}
+		return false
 	})
-	busy := map[netip.Addr]int{}
 	for _, f := range families {
 		list, err := netlink.ConntrackTableList(netlink.ConntrackTable, f)
 		if err != nil {
 			return nil, fmt.Errorf("list tracked connections: %w", explain(err))
 		}
 		for _, x := range list {
-			if a, ok := netip.AddrFromSlice(x.Forward.DstIP); ok && match.MatchConntrackFlow(x) && !ending(x) {
-				busy[a.Unmap()]++
+			if !ending(x) {
+				match.MatchConntrackFlow(x)
 			}
 		}
 	}
-	return busy, nil
+	return count, nil
+}
+
+// Busy reports which VIPs have translated TCP connections that are not about to end, and how many.
+func Busy(vip func(netip.Addr) bool) (map[netip.Addr]int, error) {
+	busy := map[netip.Addr]int{}
+	_, err := Sessions(func(k ruleset.Key, by netip.AddrPort) string {
+		if k.Proto == ruleset.TCP && by.Addr() != k.Addr && vip(k.Addr) {
+			busy[k.Addr]++
+		}
+		return ""
+	})
+	return busy, err
 }
 
 // ending reports TCP connections that have been closed from either side.

@@ -348,12 +348,15 @@ func TestTrackedConnectionsAreCountedAndForgotten(t *testing.T) {
 	key := ruleset.Key{Addr: vip.Addr(), Proto: ruleset.TCP, Port: vip.Port()}
 	forget := func(what string, match Match, want int) {
 		t.Helper()
-		if n, err := Forget(match); err != nil || n != want {
+		if n, err := Forget(match, true, true); err != nil || n != want {
 			t.Errorf("%s: %d forgotten, %v; want %d", what, n, err, want)
 		}
 	}
 	forget("another VIP", func(k ruleset.Key, _ netip.AddrPort) bool { return k.Addr == two.Addr() }, 0)
 	forget("another task", func(k ruleset.Key, by netip.AddrPort) bool { return k == key && by.Port() != task.Port() }, 0)
+	if n, err := Forget(func(ruleset.Key, netip.AddrPort) bool { return true }, false, true); err != nil || n != 0 {
+		t.Errorf("only IPv6: %d forgotten, %v", n, err)
+	}
 	forget("the VIP's task", func(k ruleset.Key, by netip.AddrPort) bool { return k == key && by == task }, 1)
 	if got := busy(); len(got) != 0 {
 		t.Errorf("still %v", got)

@@ -49,6 +49,29 @@ func StaleAfter(have, want *Ruleset, lost func(Key, netip.AddrPort) bool) *Stale
 // Empty reports whether there is nothing to look for.
 func (s *Stale) Empty() bool { return len(s.pairs) == 0 && len(s.keys) == 0 }
 
+// Urgent reports whether packets go on to where they should not until the connections have ended. Otherwise there are only
+// TCP connections from before their VIP had a backend, which the rules refuse.
+func (s *Stale) Urgent() bool {
+	for k := range s.keys {
+		if k.Proto == UDP {
+			return true
+		}
+	}
+	return len(s.pairs) > 0
+}
+
+// Families reports of which there may be connections.
+func (s *Stale) Families() (v4, v6 bool) {
+	note := func(k Key) { v4, v6 = v4 || k.Addr.Is4(), v6 || k.Addr.Is6() }
+	for k := range s.keys {
+		note(k)
+	}
+	for p := range s.pairs {
+		note(p.key)
+	}
+	return v4, v6
+}
+
 // Match reports whether a connection to key that is answered by a backend has to end.
 func (s *Stale) Match(key Key, by netip.AddrPort) bool {
 	if s.keys[key] && (key.Proto == UDP || by.Addr() == key.Addr) {

@@ -2,112 +2,26 @@ package mlbd
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"berth/internal/porttest"
 	"berth/mlb"
 	"berth/mlb/haproxy"
+	"berth/mlb/haproxy/agreetest"
 	"berth/orchestrator/api"
 )
 
-// runtimeAPI sends one command to the worker.
-func (l *lab) runtimeAPI(command string) string {
+// paths are those of the daemon under test.
+func (l *lab) paths() haproxy.Paths {
 	l.t.Helper()
 	paths, err := haproxy.NewPaths(l.c.HAProxyConfig, l.c.RunDir)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	c, err := net.Dial("unix", paths.Stats)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := io.WriteString(c, command+"\n"); err != nil {
-		l.t.Fatal(err)
-	}
-	answer, err := io.ReadAll(c)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return string(answer)
-}
-
-// runningServers are HAProxy's servers by "backend/server": address, and maint when they are in maintenance.
-func (l *lab) runningServers() map[string]string {
-	l.t.Helper()
-	all := map[string]string{}
-	for line := range strings.Lines(l.runtimeAPI("show servers state")) {
-		f := strings.Fields(line)
-		if len(f) < 19 || f[0] == "#" || strings.HasPrefix(f[1], "mlb_") || f[1] == "spare:http" {
-			continue
-		}
-		text := f[4] + ":" + f[18]
-		// Flag 4 only tells that the file had the server disabled when the worker read it.
-		if admin, err := strconv.Atoi(f[6]); err != nil || admin&^4 != 0 {
-			text += " maint"
-		}
-		all[f[1]+"/"+f[3]] = text
-	}
-	return all
-}
-
-// writtenServers reads the same from the configuration file.
-func (l *lab) writtenServers() map[string]string {
-	l.t.Helper()
-	text, err := os.ReadFile(l.c.HAProxyConfig)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	all, backend := map[string]string{}, ""
-	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line)
-		switch {
-		case len(f) > 1 && line[0] != ' ':
-			backend = f[1]
-		case len(f) > 2 && f[0] == "server" && !strings.HasPrefix(backend, "mlb_") && backend != "spare:http":
-			all[backend+"/"+f[1]] = f[2]
-			if strings.Contains(line, " disabled") {
-				all[backend+"/"+f[1]] += " maint"
-			}
-		}
-	}
-	return all
-}
-
-// maps are all maps as HAProxy has them, and as they are on disk.
-func (l *lab) maps() (running, written map[string]string) {
-	l.t.Helper()
-	running, written = map[string]string{}, map[string]string{}
-	for _, name := range mlb.MapNames() {
-		path := filepath.Join(filepath.Dir(l.c.HAProxyConfig), name)
-		data, err := os.ReadFile(path)
-		if os.IsNotExist(err) {
-			continue // of the store, and there is none
-		}
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		for line := range strings.Lines(string(data)) {
-			written[name+" "+strings.TrimSpace(line)] = ""
-		}
-		for line := range strings.Lines(l.runtimeAPI("show map " + path)) {
-			if _, entry, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-				running[name+" "+entry] = ""
-			}
-		}
-	}
-	return running, written
+	return paths
 }
 
 // agree fails when files and running state differ for longer than it takes to write files.
@@ -120,8 +34,10 @@ func (l *lab) agree(after string) {
 			diff = fmt.Sprintf("index %d, want %d; failing: %v %s", s.Index, l.cluster.Index(), s.Failing, s.LastError)
 			continue
 		}
-		running, written := l.maps()
-		diff = cmp.Diff(l.runningServers(), l.writtenServers()) + cmp.Diff(running, written)
+		var err error
+		if diff, err = agreetest.Diff(l.paths(), mlb.MapNames()); err != nil {
+			diff = err.Error()
+		}
 		if diff == "" {
 			return
 		}

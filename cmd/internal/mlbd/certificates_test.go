@@ -1,14 +1,8 @@
 package mlbd
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,36 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/renameio/v2"
-
+	"berth/internal/certtest"
 	"berth/internal/porttest"
 )
-
-// putCertificate writes a certificate for a name, with a serial number by which it is told, and its key.
-func putCertificate(t *testing.T, file, name string, serial int64) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
-	if err := renameio.WriteFile(file, append([]byte("a comment\n\n"), text...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // serial is the number of the certificate that a client is shown.
 func serial(port int, name string) int64 {
@@ -65,9 +32,9 @@ func TestCertificatesAreSwappedWithoutAReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	file, own := filepath.Join(filepath.Dir(dir), "main.pem"), filepath.Join(filepath.Dir(dir), "own.pem")
-	putCertificate(t, file, "main.test", 1)
-	putCertificate(t, own, "own.test", 2)
-	putCertificate(t, filepath.Join(dir, "a.pem"), "a.test", 3)
+	certtest.Put(t, file, "main.test", 1)
+	certtest.Put(t, own, "own.test", 2)
+	certtest.Put(t, filepath.Join(dir, "a.pem"), "a.test", 3)
 	l.c.SSLCerts = []string{file, dir}
 	p := porttest.Several(t, 2)
 	l.cluster.SetApp(app("/own", p[0], map[string]string{"HAPROXY_0_VHOST": "own.test", "HAPROXY_0_SSL_CERT": own}, l.task("own")))
@@ -86,10 +53,10 @@ func TestCertificatesAreSwappedWithoutAReload(t *testing.T) {
 	shows(https, "a.test", 3)
 	pids := l.admin("/_haproxy_getpids")
 
-	putCertificate(t, file, "main.test", 11)
-	putCertificate(t, own, "own.test", 12)
-	putCertificate(t, filepath.Join(dir, "a.pem"), "a.test", 13)
-	putCertificate(t, filepath.Join(dir, "b.pem"), "b.test", 14)
+	certtest.Put(t, file, "main.test", 11)
+	certtest.Put(t, own, "own.test", 12)
+	certtest.Put(t, filepath.Join(dir, "a.pem"), "a.test", 13)
+	certtest.Put(t, filepath.Join(dir, "b.pem"), "b.test", 14)
 	shows(https, "main.test", 11)
 	shows(https, "own.test", 12)
 	shows(p[0], "own.test", 12)
@@ -118,9 +85,9 @@ func TestCertificatesAreSwappedWithoutAReload(t *testing.T) {
 	shows(https, "own.test", 12)
 	shows(p[0], "own.test", 12)
 	shows(https, "a.test", 13)
-	putCertificate(t, file, "main.test", 21)
-	putCertificate(t, own, "own.test", 22)
-	putCertificate(t, filepath.Join(dir, "a.pem"), "a.test", 23)
+	certtest.Put(t, file, "main.test", 21)
+	certtest.Put(t, own, "own.test", 22)
+	certtest.Put(t, filepath.Join(dir, "a.pem"), "a.test", 23)
 	shows(https, "main.test", 21)
 	shows(p[0], "own.test", 22)
 	shows(https, "a.test", 23)
@@ -148,10 +115,10 @@ func TestGroupHTTPSByVhost(t *testing.T) {
 	l := newLab(t)
 	dir := filepath.Dir(l.c.HAProxyConfig)
 	in := func(name string) string { return filepath.Join(dir, name) }
-	putCertificate(t, in("first.pem"), "first.test", 1)
-	putCertificate(t, in("locked.pem"), "locked.test", 2)
-	putCertificate(t, in("own.pem"), "elsewhere.test", 3)
-	putCertificate(t, in("client.pem"), "client", 9) // its own authority
+	certtest.Put(t, in("first.pem"), "first.test", 1)
+	certtest.Put(t, in("locked.pem"), "locked.test", 2)
+	certtest.Put(t, in("own.pem"), "elsewhere.test", 3)
+	certtest.Put(t, in("client.pem"), "client", 9) // its own authority
 	l.c.SSLCerts, l.c.GroupHTTPS = []string{in("first.pem"), in("locked.pem")}, true
 	p := porttest.Several(t, 3)
 	l.cluster.SetApps(
@@ -198,7 +165,7 @@ func TestGroupHTTPSByVhost(t *testing.T) {
 	// Its content changes without one.
 	l.within(30*time.Second, "the old worker has ended", func() bool { return len(strings.Fields(l.admin("/_haproxy_getpids"))) == 2 })
 	pids := l.admin("/_haproxy_getpids")
-	putCertificate(t, in("own.pem"), "elsewhere.test", 4)
+	certtest.Put(t, in("own.pem"), "elsewhere.test", 4)
 	l.within(30*time.Second, "the new certificate is shown", func() bool { return serial(https, "more.test") == 4 })
 	if now := l.admin("/_haproxy_getpids"); now != pids {
 		t.Errorf("processes %q, then %q: want no reload", pids, now)

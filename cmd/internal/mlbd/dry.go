@@ -64,10 +64,10 @@ func dry(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) erro
 	if err != nil && !errors.Is(err, haproxy.ErrNoConfig) {
 		return err
 	}
-	if bytes.Equal(onDisk.Config, out.Config) {
+	if bytes.Equal(onDisk.Config(), out.Config()) {
 		return nil
 	}
-	if _, err := stdout.Write(out.Config); err != nil {
+	if _, err := stdout.Write(out.Config()); err != nil {
 		return fmt.Errorf("print configuration: %w", err)
 	}
 	return nil

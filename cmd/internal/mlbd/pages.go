@@ -92,7 +92,7 @@ func exampleText(without string, labels ...string) []string {
 	}
 	var lines []string
 	section := ""
-	for line := range strings.Lines(string(out.Config)) {
+	for line := range strings.Lines(string(out.Config())) {
 		line = strings.TrimRight(line, "\n")
 		if line != "" && line[0] != ' ' {
 			section = line
