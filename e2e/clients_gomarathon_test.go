@@ -388,9 +388,6 @@ func TestGoMarathonApps(t *testing.T) {
 	if r := g.call("POST", "v2/apps", doc, nil); r == nil || !r.duplicate() {
 		t.Errorf("the same id again: %v", r)
 	}
-	if r := g.call("PUT", "v2/apps/gm/web", `{"instances":3}`, nil); r == nil || !r.locked() || r.Deployments[0].ID != made.Deployments[0]["id"] {
-		t.Errorf("a change while it is deployed: %v", r)
-	}
 	eventually(t, 30*time.Second, "the app is OK", func() error {
 		a := g.app("gm/web")
 		return expect(a.ok(), "%d running, %d healthy", a.TasksRunning, a.TasksHealthy)
@@ -668,6 +665,9 @@ func TestGoMarathonRest(t *testing.T) {
 		return expect(e.Count == 1 && e.App.ID == "/gm/big" && e.Delay.Overdue, "queue %+v", e)
 	})
 	g.must("DELETE", "v2/queue/gm/big/delay", "", nil)
+	if r := g.call("PUT", "v2/apps/gm/big", `{"instances":3}`, nil); r == nil || !r.locked() || r.Deployments[0].ID != made.Deployments[0]["id"] {
+		t.Errorf("a change while the app is deployed: %v", r)
+	}
 	var undo gmDeployment
 	g.must("DELETE", "v2/deployments/"+made.Deployments[0]["id"], "", &undo)
 	g.wait(undo.DeploymentID)

@@ -305,3 +305,52 @@ func TestOldScriptsRead(t *testing.T) {
 		t.Errorf("a form: %d %s %v", resp.StatusCode, body, err)
 	}
 }
+
+// TestMesosDNSReads makes the names that the original Mesos-DNS would make of what it reads, and asks where they lead.
+func TestMesosDNSReads(t *testing.T) {
+	c := newOrchestrator(t, "process")
+	c.deploy(hello("/prod/web", 2, nil, app{"portDefinitions": []app{{"port": 0, "name": "http"}}, "labels": app{"a": "b"}}))
+	state := c.read("/master/state")
+	if leader := state.at(t, "leader").(string); leader != "master@"+strings.TrimPrefix(c.api, "http://") {
+		t.Errorf("leader %s", leader)
+	}
+	agents := map[string]string{} // by id, the host of its process
+	for _, s := range state.list(t, "slaves") {
+		name, address, ok := strings.Cut(s.at(t, "pid").(string), "@")
+		host, _, err := net.SplitHostPort(address)
+		if !ok || name != "slave(1)" || err != nil {
+			t.Fatalf("pid of %v: %v", s, err)
+		}
+		s.at(t, "hostname")
+		agents[s.at(t, "id").(string)] = host
+	}
+	found := 0
+	for _, f := range state.list(t, "frameworks") {
+		if f.at(t, "name") != "marathon" || f.at(t, "active") != true {
+			t.Errorf("framework %v", f)
+		}
+		for _, task := range f.list(t, "tasks") {
+			host := agents[task.at(t, "slave_id").(string)]
+			if task.at(t, "name") != "web.prod" || task.at(t, "state") != "TASK_RUNNING" || host == "" {
+				t.Errorf("task %v on %q", task, host)
+			}
+			ip := task.at(t, "statuses", 0, "container_status", "network_infos", 0, "ip_addresses", 0, "ip_address").(string)
+			port := task.at(t, "discovery", "ports", "ports", 0)
+			if p := object(port.(map[string]any)); p.at(t, "protocol") != "tcp" || p.at(t, "name") != "http" {
+				t.Errorf("port %v", p)
+			}
+			number := fmt.Sprint(object(port.(map[string]any)).at(t, "number"))
+			if task.at(t, "resources", "ports") != "["+number+"-"+number+"]" {
+				t.Errorf("resources of %v", task)
+			}
+			url := "http://" + net.JoinHostPort(ip, number) + "/health"
+			if code, body, err := get(url, ""); err != nil || code != 200 {
+				t.Errorf("%s: %d %.200s %v", url, code, body, err)
+			}
+			found++
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d tasks, want 2", found)
+	}
+}

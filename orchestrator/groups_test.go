@@ -384,3 +384,47 @@ func TestGroupVersionsAreWhatTheyWere(t *testing.T) {
 		check()
 	})
 }
+
+// TestErrorsBetweenAppsSayWhereInTheDocument holds for the rules that only the whole write can be held against.
+func TestErrorsBetweenAppsSayWhereInTheDocument(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.change(put(app("/x", "")))
+		none := httpapi.WriteOptions{}
+		path := func(e *api.Error) string { return e.Details[0].Path }
+		placed := func(c httpapi.AppChange, path string) httpapi.AppChange {
+			c.Path = path
+			return c
+		}
+		many := `,"portDefinitions":[` + strings.Repeat(`{"port":0},`, 10001) + `{"port":0}]`
+		for want, e := range map[string]*api.Error{
+			"(1)/id": w.refused(api.CodeInvalid, none, put(app("/y", "")), placed(put(app("/x/y", "")), "(1)")),
+			"(2)/dependencies": w.refused(api.CodeInvalid, none, put(app("/z", "")),
+				placed(put(app("/y", `,"dependencies":["/w"]`)), "(1)"), placed(put(app("/w", `,"dependencies":["/y"]`)), "(2)")),
+			"(0)/portDefinitions(10000)/port": w.refused(api.CodeInvalid, none, placed(put(app("/y", many)), "(0)")),
+			"/groups(1)/groups(0)/id": w.refusedGroup(api.CodeInvalid,
+				groupChange("/", `{"groups":[{"id":"a"},{"id":"x","groups":[{"id":"s"}]}]}`), none),
+			"/groups(0)/apps(0)/dependencies": w.refusedGroup(api.CodeInvalid,
+				groupChange("/", `{"groups":[{"id":"g","apps":[{"id":"a","cmd":"run","dependencies":["/g"]}]}]}`), none),
+		} {
+			if got := path(e); got != want {
+				t.Errorf("path %s, want %s: %v", got, want, e)
+			}
+		}
+	})
+}
+
+func TestRollbackOfADeploymentLeavesWhatOthersDidSince(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.changeGroup("/kept", `{"dependencies":["/x"]}`)
+		w.changeGroup("/gone", `{}`)
+		w.slowly("/made/app", time.Hour)
+		r := w.changeGroup("/", `{"groups":[{"id":"kept","dependencies":["/y"]},{"id":"made","apps":[{"id":"app","cmd":"run"}]},{"id":"free"}]}`)
+		w.changeGroup("/made/by-others", `{}`)
+		w.changeGroup("/kept", "")
+		if _, err := w.o.CancelDeployment(context.Background(), r.DeploymentID, httpapi.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		w.after(30 * time.Second)
+		w.wantTree("/", "/:[/gone:[] /made:[/made/by-others:[]]]")
+	})
+}

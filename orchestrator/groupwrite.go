@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func (w *write) groupChanges(c httpapi.GroupChange) ([]httpapi.AppChange, error)
 	case c.Update.ScaleBy != nil:
 		return w.scaled(c.ID, *c.Update.ScaleBy)
 	}
-	return w.replaced(c.Update)
+	return w.replaced(c.Update, "")
 }
 
 func taken(kind, id string) error {
@@ -82,8 +83,9 @@ func (w *write) emptied(id string) []httpapi.AppChange {
 
 func deleted(*api.App) (*api.App, error) { return nil, nil }
 
-// replaced follows a document: what it gives replaces what is there, what it leaves out stays.
-func (w *write) replaced(u *api.GroupUpdate) ([]httpapi.AppChange, error) {
+// replaced follows a document: what it gives replaces what is there, what it leaves out stays. path is its place in the
+// client's.
+func (w *write) replaced(u *api.GroupUpdate, path string) ([]httpapi.AppChange, error) {
 	g := store.Group{ID: u.ID}
 	if old := w.group(u.ID); old != nil {
 		g = *old
@@ -95,9 +97,10 @@ func (w *write) replaced(u *api.GroupUpdate) ([]httpapi.AppChange, error) {
 		g.EnforceRole = *u.EnforceRole
 	}
 	w.setGroup(u.ID, &g)
+	w.paths[u.ID] = path
 	var out []httpapi.AppChange
 	if u.Apps != nil {
-		out = w.replacedApps(u)
+		out = w.replacedApps(u, path)
 	}
 	if u.Groups == nil {
 		return out, nil
@@ -111,8 +114,8 @@ func (w *write) replaced(u *api.GroupUpdate) ([]httpapi.AppChange, error) {
 			out = append(out, w.emptied(sub.ID)...)
 		}
 	}
-	for _, sub := range u.Groups {
-		more, err := w.replaced(sub)
+	for i, sub := range u.Groups {
+		more, err := w.replaced(sub, fmt.Sprintf("%s/groups(%d)", path, i))
 		if err != nil {
 			return nil, err
 		}
@@ -122,12 +125,14 @@ func (w *write) replaced(u *api.GroupUpdate) ([]httpapi.AppChange, error) {
 }
 
 // replacedApps makes the apps directly in a group those of a document.
-func (w *write) replacedApps(u *api.GroupUpdate) []httpapi.AppChange {
+func (w *write) replacedApps(u *api.GroupUpdate, path string) []httpapi.AppChange {
 	var out []httpapi.AppChange
 	listed := map[string]bool{}
-	for _, a := range u.Apps {
+	for i, a := range u.Apps {
 		listed[a.ID] = true
-		out = append(out, httpapi.AppChange{ID: a.ID, Apply: func(*api.App) (*api.App, error) { return a, nil }})
+		out = append(out, httpapi.AppChange{
+			ID: a.ID, Path: fmt.Sprintf("%s/apps(%d)", path, i), Apply: func(*api.App) (*api.App, error) { return a, nil },
+		})
 	}
 	for _, a := range w.tx.AppsInside(u.ID) {
 		if api.Parent(a.ID) == u.ID && !listed[a.ID] {
@@ -189,19 +194,21 @@ func (w *write) putBack(groups map[string]*store.Group) {
 	}
 }
 
-// restoreGroups undoes what a deployment did to groups, unless somebody changed them since or lies in them now.
+// restoreGroups undoes what a deployment did to groups, but to those that somebody changed since.
 func (w *write) restoreGroups(d *store.Deployment) {
+	var before map[string]*store.Group
 	for _, u := range w.tx.Undos() {
-		if u.Version != d.Version {
-			continue
-		}
-		for id, g := range u.Groups {
-			now := w.group(id)
-			if now == nil && g != nil || now != nil && now.Changed == d.Version {
-				w.setGroup(id, g)
-			}
+		switch {
+		case u.Version == d.Version:
+			before = maps.Clone(u.Groups)
+		case u.Version > d.Version:
+			maps.DeleteFunc(before, func(id string, _ *store.Group) bool {
+				_, again := u.Groups[id]
+				return again
+			})
 		}
 	}
+	w.putBack(before)
 }
 
 // setGroup makes a group a part of the write.
@@ -222,7 +229,8 @@ func (w *write) group(id string) *store.Group {
 	return w.tx.Group(id)
 }
 
-// ensureGroups makes every group that something of this write lies in, and keeps those with apps that stay.
+// ensureGroups makes every group that something of this write lies in, and keeps those in which something stays: a rollback
+// takes a group back, but not what others put into it since.
 func (w *write) ensureGroups() {
 	ensure := func(id string) {
 		for id != "/" {
@@ -242,14 +250,33 @@ func (w *write) ensureGroups() {
 			ensure(id)
 			continue
 		}
-		if len(w.below(id)) > 0 { // a rollback that takes the group back, but not what others put into it since
-			w.setGroup(id, e.Old)
-			if e.Old == nil {
-				w.setGroup(id, &store.Group{ID: id})
-			}
-			ensure(id)
+		if !w.holds(id) {
+			continue
+		}
+		w.setGroup(id, e.Old)
+		if e.Old == nil {
+			w.setGroup(id, &store.Group{ID: id})
+		}
+		ensure(id)
+	}
+}
+
+// holds reports whether this write leaves an app or a group in a group.
+func (w *write) holds(group string) bool {
+	if len(w.below(group)) > 0 {
+		return true
+	}
+	for _, g := range w.tx.GroupsInside(group) {
+		if w.group(g.ID) != nil {
+			return true
 		}
 	}
+	for id, e := range w.groups {
+		if e.New != nil && api.Inside(id, group) {
+			return true
+		}
+	}
+	return false
 }
 
 // below returns the ids of the apps that this write leaves in a group, at any depth.
@@ -304,7 +331,7 @@ func (w *write) checkPaths() error {
 			return taken("group", e.ID)
 		}
 		if err := w.checkParents("app", e.ID); err != nil {
-			return err
+			return w.located(e.ID, err)
 		}
 	}
 	ids := slices.Sorted(maps.Keys(w.groups))
@@ -313,7 +340,7 @@ func (w *write) checkPaths() error {
 			continue
 		}
 		if err := w.checkParents("group", id); err != nil {
-			return err
+			return w.located(id, err)
 		}
 		if w.lookup(id) != nil {
 			return taken("app", id)
@@ -347,7 +374,14 @@ func (w *write) checkCycles() error {
 	}
 	slices.Sort(ids)
 	if cycle := reconcile.Cycle(ids, w.after()); cycle != nil {
-		return invalid("/dependencies", "cyclic dependencies: %s", strings.Join(cycle, " → "))
+		at := ""
+		for _, id := range cycle {
+			if _, given := w.paths[id]; given {
+				at = id
+				break
+			}
+		}
+		return w.located(at, invalid("/dependencies", "cyclic dependencies: %s", strings.Join(cycle, " → ")))
 	}
 	return nil
 }
@@ -376,7 +410,7 @@ func (w *write) storeGroups(d *store.Deployment) {
 			continue
 		}
 		g := *e.New
-		g.Changed, g.Version = d.Version, d.Version
+		g.Version = d.Version
 		w.tx.PutGroup(&g)
 	}
 	for id := range touched {

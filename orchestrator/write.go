@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ type write struct {
 
 	edits  []*reconcile.Edit
 	byID   map[string]*reconcile.Edit
+	paths  map[string]string // of apps and groups in the client's document
 	groups map[string]*groupEdit
 	about  string // the group that the write is about; "" if it is about apps
 	result httpapi.WriteResult
@@ -30,7 +32,8 @@ type write struct {
 
 func (o *Orchestrator) newWrite(tx *store.Tx, opt httpapi.WriteOptions) *write {
 	return &write{
-		o: o, tx: tx, opt: opt, now: o.opt.Now(), byID: map[string]*reconcile.Edit{}, groups: map[string]*groupEdit{},
+		o: o, tx: tx, opt: opt, now: o.opt.Now(), byID: map[string]*reconcile.Edit{}, paths: map[string]string{},
+		groups: map[string]*groupEdit{},
 	}
 }
 
@@ -78,6 +81,7 @@ func (w *write) edit(c httpapi.AppChange) error {
 	}
 	w.edits = append(w.edits, e)
 	w.byID[c.ID] = e
+	w.paths[c.ID] = c.Path
 	return nil
 }
 
@@ -85,6 +89,15 @@ func invalid(path, format string, args ...any) error {
 	return &api.Error{Code: api.CodeInvalid, Message: "Object is not valid", Details: []api.Detail{{
 		Path: path, Errors: []string{fmt.Sprintf(format, args...)},
 	}}}
+}
+
+// located puts the place of an app or group in the client's document before the paths of an error.
+func (w *write) located(id string, err error) error {
+	var e *api.Error
+	if path := w.paths[id]; path != "" && errors.As(err, &e) {
+		return e.In(path)
+	}
+	return err
 }
 
 // lookup finds the definition of an app as this write leaves it.
@@ -128,7 +141,7 @@ func (w *write) assignPorts() error {
 		}
 		if slices.Contains(e.New.ServicePorts(), 0) {
 			if err := w.o.opt.Assign(e.New, e.Old, used); err != nil {
-				return err
+				return w.located(e.ID, err)
 			}
 		}
 		for _, p := range e.New.ServicePorts() {

@@ -17,6 +17,9 @@ type AppChange struct {
 	ID      string
 	Apply   func(stored *api.App) (*api.App, error)
 	Restart bool // replace all tasks although nothing changes
+	// Path is where the app stands in the client's document, such as (2) or /groups(0)/apps(1); "" if it is the document.
+	// The backend puts it before the paths of its own errors.
+	Path string
 	// Undo is the version that the change takes back, or 0: tasks from before it that run what the new definition asks for
 	// are kept.
 	Undo api.Timestamp

@@ -59,7 +59,7 @@ func (s *Server) editApps(w http.ResponseWriter, c *call, ed editor) error {
 	}
 	changes := make([]AppChange, len(edits))
 	for i, e := range edits {
-		changes[i] = AppChange{ID: e.id, Apply: func(stored *api.App) (*api.App, error) {
+		changes[i] = AppChange{ID: e.id, Path: fmt.Sprintf("(%d)", i), Apply: func(stored *api.App) (*api.App, error) {
 			app, err := e.apply(stored)
 			return app, at(i, err)
 		}}

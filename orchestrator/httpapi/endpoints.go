@@ -55,6 +55,7 @@ var endpoints = map[route]map[string]handler{
 	routeQueue:       {"GET": (*Server).listQueue},
 	routeQueueDelay:  {"DELETE": (*Server).resetDelay},
 	routeInfo:        {"GET": (*Server).info},
+	routeMesosState:  {"GET": (*Server).masterState},
 	routeLeader:      {"GET": (*Server).leader, "DELETE": (*Server).abdicate},
 	routeEvents:      {"GET": (*Server).events},
 	routeCallbacks: {

@@ -43,6 +43,7 @@ const (
 	routeLeader        route = "/v2/leader"
 	routeEvents        route = "/v2/events"
 	routeCallbacks     route = "/v2/eventSubscriptions"
+	routeMesosState    route = "/master/state"
 	routeUnknown       route = "unknown"
 )
 
@@ -75,6 +76,8 @@ var fixed = map[string]route{
 	"v2/leader":             routeLeader,
 	"v2/events":             routeEvents,
 	"v2/eventSubscriptions": routeCallbacks,
+	"master/state":          routeMesosState,
+	"master/state.json":     routeMesosState, // before Mesos 1.0
 }
 
 // match finds what a decoded path addresses. Empty segments count for nothing, so /v2/apps//a/b, /v2/apps/%2Fa%2Fb and a

@@ -14,7 +14,6 @@ type Group struct {
 	ID           string        `json:"id"`
 	Dependencies []string      `json:"dependencies,omitempty"` // absolute ids of apps and groups, for every app below
 	EnforceRole  bool          `json:"enforceRole,omitempty"`  // kept for the client
-	Changed      api.Timestamp `json:"changed,omitzero"`       // the version that made it what it is; 0: it only has apps below
 	Version      api.Timestamp `json:"version"`                // of the last change of the group or of anything below
 }
 
