@@ -22,12 +22,11 @@ import (
 
 // execWorld is a daemon, over TLS and with credentials, with a process that runs.
 type execWorld struct {
-	t     *testing.T
-	c     Config
-	cli   *client.Client
-	task  string
-	end   func()
-	audit func() []httpapi.AuditRecord
+	t    *testing.T
+	c    Config
+	cli  *client.Client
+	task string
+	end  func()
 }
 
 func newExecWorld(t *testing.T) *execWorld {
