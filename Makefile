@@ -88,7 +88,7 @@ soak: ## mlb and HAProxy under load and 500 random changes, none of which may fa
 	@scripts/install-deps --try haproxy
 	$(GO) test -tags e2e,soak -count=1 -timeout 25h -v -run TestSoak ./e2e
 
-HAPROXY_E2E := Label|Template|Protocols|Flags|Environment|FailOver|OneShot|ZDD|Reload|HAProxy|MLB
+HAPROXY_E2E := Canary|Label|Template|Protocols|Flags|Environment|FailOver|OneShot|ZDD|Reload|HAProxy|MLB
 
 e2e-haproxy-3.0: ## what has to do with HAProxy, with Debian 13's HAProxy 3.0 (kept in ~/.cache/berth)
 	@BERTH_HAPROXY=$$(scripts/haproxy-3.0) && export BERTH_HAPROXY && \

@@ -254,7 +254,7 @@ func (c *cluster) processes() map[string]int {
 	for _, dir := range dirs {
 		line, _ := os.ReadFile(dir + "/cmdline")
 		env, _ := os.ReadFile(dir + "/environ") // of processes that have ended meanwhile nothing
-		if !strings.HasPrefix(string(line), "sleep\x003600\x00") || !strings.Contains(string(env), "\x00MESOS_SANDBOX="+c.dir) {
+		if !strings.HasPrefix(string(line), "sleep\x003600\x00") || !strings.Contains(string(env), "\x00MESOS_SANDBOX="+c.dir+"/") {
 			continue
 		}
 		for v := range strings.SplitSeq(string(env), "\x00") {

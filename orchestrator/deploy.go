@@ -50,6 +50,7 @@ func (o *Orchestrator) advance(tx *store.Tx, id string) []string {
 		tx.Emit(stepEvent(api.EventDeploymentStepSuccess, &c, c.Current, now))
 		if c.Current == len(c.Steps) {
 			tx.DropDeployment(id)
+			o.gates.succeeded(id)
 			tx.Emit(event(api.EventDeploymentSuccess, now, "", fields{"id": id, "plan": planOf(&c)}))
 			return freed
 		}

@@ -214,17 +214,11 @@ func (o *Orchestrator) gateSentence(gate string, tasks []string) string {
 	return fmt.Sprintf("%d told to stop, not gone yet", n)
 }
 
-// unhealthyCause is what a check last said against one of the tasks.
+// unhealthyCause is what a probe of one of the tasks last said against it.
 func (o *Orchestrator) unhealthyCause(tasks []string) string {
 	for _, id := range tasks {
-		_, t := o.st.Task(id)
-		if t == nil {
-			continue
-		}
-		for _, r := range t.Health {
-			if r != nil && !r.Alive && r.LastFailureCause != "" {
-				return ": " + r.LastFailureCause
-			}
+		if _, t := o.st.Task(id); t != nil && t.Unwell != "" {
+			return ": " + t.Unwell
 		}
 	}
 	return ""

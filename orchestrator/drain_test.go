@@ -81,17 +81,43 @@ func TestDrainEndsByTimeWhateverFollowersSay(t *testing.T) {
 func TestFollowerThatJustLeftIsStillWaitedFor(t *testing.T) {
 	inWorld(t, func(w *world) {
 		lb := w.o.Subscribe("lb", "mlb", "x")
-		w.change(put(app("/web", "")))
+		w.change(put(app("/web", `,"labels":{"BERTH_DRAIN_SECONDS":"300"}`)))
 		w.after(11 * time.Second)
 		w.change(edit("/web", func(a *api.App) { a.Instances = 0 }))
 		lb.Close()
-		w.after(4 * time.Second)
+		w.after(reconnectGrace - time.Second)
 		if len(w.alive()) != 1 {
 			t.Fatal("stopped while its balancer was away for a moment")
 		}
 		w.after(2 * time.Second)
 		if len(w.alive()) != 0 {
 			t.Fatal("not stopped after the balancer was away for long")
+		}
+	})
+}
+
+func TestFollowerThatSaidGoodbyeIsNotWaitedFor(t *testing.T) {
+	inWorld(t, func(w *world) {
+		lb := w.o.Subscribe("lb", "mlb", "x")
+		defer w.o.Subscribe("other", "mlb", "y").Close()
+		w.change(put(app("/web", "")))
+		w.after(11 * time.Second)
+		w.change(edit("/web", func(a *api.App) { a.Instances = 0 }))
+		w.ack("other", nil)
+		if len(w.alive()) != 1 {
+			t.Fatal("stopped before both had let go")
+		}
+		if err := w.o.Ack(api.Ack{Subscriber: "lb", Role: RoleBalancer, Leaving: true}); err != nil {
+			t.Fatal(err)
+		}
+		lb.Close()
+		w.after(0)
+		if len(w.alive()) != 0 {
+			t.Fatal("not stopped although one had let go and the other is gone for good")
+		}
+		w.crash()
+		if names := w.o.st.Followers(); len(names) != 1 || names["other"] == "" {
+			t.Errorf("followers remembered: %v", names)
 		}
 	})
 }

@@ -81,6 +81,17 @@ func (f *followers) expire(now time.Time) map[string]string {
 	return f.names()
 }
 
+// forget drops one that has said goodbye, and returns the names to keep if that changed them.
+func (f *followers) forget(name string) map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.m[name] == nil {
+		return nil
+	}
+	delete(f.m, name)
+	return f.names()
+}
+
 // nextExpiry is when the next one will be forgotten, or zero.
 func (f *followers) nextExpiry() time.Time {
 	f.mu.Lock()

@@ -68,6 +68,15 @@ func (g *gates) failed(id, reason string) {
 	}
 }
 
+// succeeded takes back what a write that came to nothing, a dry run say, had noted.
+func (g *gates) succeeded(id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m := g.running[id]; m != nil {
+		m.failed, m.undoneBy = "", ""
+	}
+}
+
 func (g *gates) undone(id, by string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -131,8 +131,13 @@ func (o *Orchestrator) takeReport(tx *store.Tx, r health.Report) {
 		c.Health = append(c.Health, nil)
 	}
 	c.Health[r.Check.Index] = r.Result
+	if r.Cause != "" {
+		c.Unwell = r.Cause
+	}
 	if r.Result != healthAt(t, r.Check.Index) {
 		o.put(tx, &c, now)
+	} else if c.Unwell != t.Unwell {
+		tx.PutTask(&c)
 	}
 	o.emitHealth(tx, t, &c, r)
 	if r.Kill && o.reachable(t, r.Since) {

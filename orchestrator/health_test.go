@@ -115,6 +115,22 @@ func (w *world) wantReadiness(ready bool) {
 	}
 }
 
+// A probe that fails within the grace period counts for nothing, but is told to whoever waits for the deployment.
+func TestDeploymentSaysWhatProbesSayDuringTheGracePeriod(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.setSick("/web", true)
+		r := w.change(put(app("/web", checked)))
+		w.after(6 * time.Second)
+		if n := len(w.info("/web").Tasks[0].HealthCheckResults); n != 0 {
+			t.Errorf("%d results", n)
+		}
+		d, _ := w.o.Deployment(r.DeploymentID)
+		if len(d.WaitingFor) != 1 || !strings.HasSuffix(d.WaitingFor[0], "answered 503") {
+			t.Errorf("waits for %q", d.WaitingFor)
+		}
+	})
+}
+
 func TestCheckEventsFollowTheDefinition(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.heard()

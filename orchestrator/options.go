@@ -49,6 +49,10 @@ func ParsePorts(s string) (reconcile.Ports, error) { return reconcile.ParsePorts
 // *api.Error that refuses the write.
 type AssignPorts func(app, previous *api.App, used func(port int) bool) error
 
+// reconnectGrace is longer than a follower waits between attempts to connect (30 s, client.Options.MaxBackoff): a balancer
+// that has not come back yet after a restart goes on with what it knows, and must not lose its servers meanwhile.
+const reconnectGrace = 40 * time.Second
+
 // Options configure an Orchestrator.
 type Options struct {
 	DataDir string // holds the state file
@@ -66,7 +70,7 @@ type Options struct {
 	KeepEnded           int           // ended tasks kept per app for reading logs; default 3, negative means none
 	KeepEndedFor        time.Duration // and for how long; default 1 h
 	AgentTimeout        time.Duration // an agent that is silent for so long is unreachable; default 15 s
-	ReconnectGrace      time.Duration // a follower that was cut off is still waited for this long; default 5 s
+	ReconnectGrace      time.Duration // a follower that was cut off is still waited for this long; default 40 s
 	ListenPort          int           // shown by /v2/info; default 8080
 	HostName            string        // shown by /v2/info
 
@@ -105,7 +109,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.KeepEnded = max(o.KeepEnded, 0)
 	setDefault(&o.KeepEndedFor, time.Hour)
 	setDefault(&o.AgentTimeout, 15*time.Second)
-	setDefault(&o.ReconnectGrace, 5*time.Second)
+	setDefault(&o.ReconnectGrace, reconnectGrace)
 	setDefault(&o.ListenPort, 8080)
 	setDefault(&o.HostName, "localhost")
 	if o.Log == nil {

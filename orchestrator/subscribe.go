@@ -46,7 +46,11 @@ func (o *Orchestrator) Ack(a api.Ack) error {
 	if err := checkAck(a, o.st.Index()); err != nil {
 		return err
 	}
-	if !o.followers.ack(a) {
+	if a.Leaving {
+		if names := o.followers.forget(a.Subscriber); names != nil {
+			o.keepFollowers(names)
+		}
+	} else if !o.followers.ack(a) {
 		return nil
 	}
 	o.lookAtAcks()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"sort"
 	"strings"
 	"sync"
@@ -149,7 +150,7 @@ func (f *fake) deploy(a *api.AppInfo, config bool) api.DeploymentResult {
 	if config {
 		a.VersionInfo.LastConfigChangeAt, a.Tasks = f.clock, nil
 	}
-	for len(a.Tasks) < a.Instances && a.ID != "/stuck" {
+	for len(a.Tasks) < a.Instances && !strings.HasPrefix(a.ID, "/stuck") && a.ID != "/doomed" {
 		n := len(a.Tasks)
 		a.Tasks = append(a.Tasks, api.Task{ID: fmt.Sprintf("%s.%08x-0000-4000-8000-000000000000", a.ID[1:], n+0xa0),
 			AppID: a.ID, Host: "127.0.0.1", Ports: []int{31000 + n}, State: api.TaskStaging, Version: f.clock,
@@ -168,6 +169,11 @@ func (f *fake) start(id string) api.DeploymentResult {
 }
 
 func (f *fake) change(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPut && f.apps["/"+r.PathValue("id")] == nil {
+		f.create(httptest.NewRecorder(), r)
+		answer(w, 201, api.DeploymentResult{Version: f.clock, DeploymentID: f.going[0].ID})
+		return
+	}
 	a := f.app(w, r)
 	if a == nil {
 		return
@@ -233,6 +239,10 @@ func (f *fake) deployments(w http.ResponseWriter, r *http.Request) {
 
 // deployment knows one that has failed: d-over.
 func (f *fake) deployment(w http.ResponseWriter, r *http.Request) {
+	if id := r.PathValue("id"); f.apps["/doomed"] != nil && strings.HasPrefix(id, "d-") {
+		answer(w, 200, api.Deployment{ID: id, State: api.DeploymentFailed, Reason: "not done within 5s; rolled back"})
+		return
+	}
 	if r.PathValue("id") != "d-over" {
 		answer(w, 404, map[string]any{"message": "DeploymentPlan " + r.PathValue("id") + " does not exist"})
 		return

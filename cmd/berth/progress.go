@@ -12,6 +12,7 @@ type progress struct {
 	reasons    []string // why it goes no further, in the orchestrator's words
 	done       bool
 	superseded bool // another change came after ours
+	running    bool // its deployment runs
 }
 
 // judge decides how far c is. A change is done when no deployment of that id runs any more and the app has exactly its
@@ -19,13 +20,13 @@ type progress struct {
 func judge(c change, app *api.AppInfo, deployments []api.Deployment, queue []api.QueueEntry) progress {
 	running := find(deployments, c.result.DeploymentID)
 	if app == nil {
-		return progress{line: "gone", done: c.removed && running == nil, superseded: !c.removed}
+		return progress{line: "gone", done: c.removed && running == nil, superseded: !c.removed, running: running != nil}
 	}
 	if c.removed {
-		return progress{line: fmt.Sprintf("%d tasks still there", len(app.Tasks))}
+		return progress{line: fmt.Sprintf("%d tasks still there", len(app.Tasks)), running: running != nil}
 	}
 	n := countTasks(app)
-	p := progress{line: n.describe(app, running)}
+	p := progress{line: n.describe(app, running), running: running != nil}
 	for _, e := range queue {
 		if e.App != nil && e.App.ID == app.ID {
 			p.reasons = append(p.reasons, e.Explain...)

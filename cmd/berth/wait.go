@@ -78,11 +78,14 @@ func (f *follower) run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			f.tell(s)
-			if s.superseded {
-				return fmt.Errorf("wait for %s: somebody changed it again meanwhile", f.c.id)
-			}
 			if s.done {
 				return nil
+			}
+			if err := f.failure(ctx, s); err != nil {
+				return err
+			}
+			if s.superseded {
+				return fmt.Errorf("wait for %s: somebody changed it again meanwhile", f.c.id)
 			}
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -98,6 +101,19 @@ func (f *follower) run(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// failure says why the change's deployment has failed, if it has: by its deadline, or because somebody ended it. A Marathon
+// does not remember that.
+func (f *follower) failure(ctx context.Context, s progress) error {
+	if s.running || f.c.result.DeploymentID == "" {
+		return nil
+	}
+	d, err := f.r.c.Deployment(ctx, f.c.result.DeploymentID)
+	if err != nil || d.State != api.DeploymentFailed {
+		return nil
+	}
+	return fmt.Errorf("deployment %s of %s failed: %s", d.ID, f.c.id, strings.Map(plain, d.Reason))
 }
 
 // temporary tells a server that is away or busy from one that refuses.

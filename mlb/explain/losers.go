@@ -83,8 +83,13 @@ func (w *walk) servers(s *model.Service) []Server {
 	taken := make(map[string]bool)
 	for _, sv := range s.Servers {
 		gets := "requests"
-		if sv.Draining {
+		switch {
+		case sv.Draining:
 			gets = "no new requests: it is about to stop"
+		case sv.Weighted && sv.Weight == 0:
+			gets = "no new requests: its weight is 0"
+		case sv.Weighted:
+			gets = fmt.Sprintf("requests, with weight %d", sv.Weight)
 		}
 		taken[sv.Task] = true
 		list = append(list, Server{Name: sv.Name, Task: sv.Task, Address: fmt.Sprintf("%s:%d", sv.IP, sv.Port), Gets: gets})

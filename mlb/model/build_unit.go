@@ -59,6 +59,9 @@ func (b *unitBuild) services(u unit, auto []int) []*Service {
 	places := b.places(m)
 	for _, d := range drafts {
 		d.Servers = serversOf(d.Service, places)
+		if m.shared {
+			weigh(d.Servers, m.share)
+		}
 	}
 	b.health(m.app, drafts)
 	return b.finish(drafts)
@@ -130,7 +133,7 @@ func serversOf(s *Service, places []place) []Server {
 		}
 		list = append(list, Server{
 			Name: ServerName(pl.host, pl.ip, port), Task: pl.task.ID, Host: pl.host, IP: pl.ip, Port: port,
-			Draining: pl.draining,
+			Draining: pl.draining, Canary: pl.canary,
 		})
 	}
 	slices.SortStableFunc(list, func(a, b Server) int {

@@ -29,6 +29,8 @@ func drawApp(t *rapid.T, id string) *api.AppInfo {
 	pick("HAPROXY_0_MODE", "", "", "tcp", "http")
 	pick("HAPROXY_DEPLOYMENT_GROUP", "", "", "", "blue")
 	pick("HAPROXY_DEPLOYMENT_STARTED_AT", "", "2024-01-01T00:00:00", "never")
+	pick("BERTH_CANARY_OF", "", "", "", "/app0", "app1", "/nobody")
+	pick("BERTH_CANARY_WEIGHT", "", "10", "0", "half")
 	a := &api.AppInfo{App: api.App{
 		ID: id, Labels: labels, Instances: 2,
 		Version:         api.Timestamp(rapid.IntRange(0, 3).Draw(t, "version")),

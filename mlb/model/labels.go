@@ -3,6 +3,8 @@ package model
 import (
 	"slices"
 	"strings"
+
+	"berth/orchestrator/api"
 )
 
 // Type of a label's value.
@@ -56,6 +58,14 @@ func (l Label) Limit() int {
 var Labels = slices.Concat(appLabels, sortedPortLabels())
 
 var appLabels = []Label{
+	{
+		Name: api.LabelCanaryOf, Example: `/web`, Type: Text,
+		Doc: "Makes the app a canary of another one: its tasks become servers of the other app's backends, and it has none itself.",
+	},
+	{
+		Name: api.LabelCanaryWeight, Example: `10`, Type: Int, Default: "every task gets the same",
+		Doc: "Percent of the traffic that goes to the canary's tasks, 0 to 100.",
+	},
 	{Name: "HAPROXY_APP_ID", Example: `/web`, Type: Text, Doc: "Written by zdd: the app's id before colours. Read by nobody."},
 	{Name: "HAPROXY_DEPLOYMENT_ALT_PORT", Example: `10001`, Type: Int, Doc: "Service port of the other colour; read by zdd only."},
 	{Name: "HAPROXY_DEPLOYMENT_COLOUR", Example: `blue`, Type: Text, Doc: "Blue or green; read by zdd only."},

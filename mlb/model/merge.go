@@ -14,12 +14,16 @@ type merged struct {
 	id    string
 	app   *api.App
 	tasks []memberTask
+
+	shared bool // canaries get share percent of the traffic
+	share  int
 }
 
 type memberTask struct {
 	*api.Task
 	owner    *api.AppInfo // whose health checks and networks apply
 	draining bool
+	canary   bool
 }
 
 func single(id string, a *api.AppInfo) merged {
@@ -34,8 +38,11 @@ func single(id string, a *api.AppInfo) merged {
 // old member; as many of its tasks drain as the new member has healthy ones beyond the target.
 func merge(u unit, p *problems) merged {
 	m := single(u.id, u.members[0])
-	if len(u.members) == 1 {
+	switch {
+	case len(u.members) == 1:
 		return m
+	case !u.grouped:
+		return withCanary(u, p)
 	}
 	current := u.members[0]
 	started := make(map[*api.AppInfo]time.Time, len(u.members))

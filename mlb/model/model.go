@@ -127,6 +127,9 @@ type Server struct {
 	Cookie   string // empty unless sticky
 	Check    *Check // nil: not checked
 	Draining bool   // no new sessions; shown as MAINT
+	Canary   bool   // of the app's canary
+	Weighted bool   // Weight is set; else it is HAProxy's default, 1
+	Weight   int    // share of new requests, relative to the other servers; 0 to 256
 }
 
 // HealthCheck is the Marathon check that belongs to a service, as templates see it.

@@ -14,6 +14,7 @@ type place struct {
 	host, ip string
 	ports    []int
 	draining bool
+	canary   bool
 }
 
 // fate of a task in a load balancer.
@@ -111,7 +112,9 @@ func (b *unitBuild) places(m merged) []place {
 				b.p.warnf("ports", strconv.Itoa(n), "task %s: expected ports from 1 to 65535", Shorten(t.ID))
 			}
 		}
-		list = append(list, place{task: t.Task, host: t.Host, ip: ip, ports: ports, draining: t.draining || f == drain})
+		list = append(list, place{
+			task: t.Task, host: t.Host, ip: ip, ports: ports, draining: t.draining || f == drain, canary: t.canary,
+		})
 	}
 	return list
 }

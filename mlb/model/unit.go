@@ -7,11 +7,11 @@ import (
 	"berth/orchestrator/api"
 )
 
-// unit is a logical app: one app, or the members of one deployment group.
+// unit is a logical app: one app with its canaries, or the members of one deployment group.
 type unit struct {
 	id      string
 	grouped bool
-	members []*api.AppInfo // in the source's order
+	members []*api.AppInfo // in the source's order; canaries come after the app itself
 }
 
 const (
@@ -27,8 +27,13 @@ func units(apps []*api.AppInfo, self string) []unit {
 	apps = slices.Clone(apps) // the caller may go on to change its list
 	list := make([]unit, 0, len(apps))
 	var groups map[string]int
+	var canaries []*api.AppInfo
 	for i, a := range apps {
 		if a == nil || self != "" && strings.TrimPrefix(a.ID, "/") == self {
+			continue
+		}
+		if canaryOf(a) != "" {
+			canaries = append(canaries, a)
 			continue
 		}
 		label, ok := a.Labels[labelDeployGroup]
@@ -48,6 +53,7 @@ func units(apps []*api.AppInfo, self string) []unit {
 		groups[id] = len(list)
 		list = append(list, unit{id: id, grouped: true, members: []*api.AppInfo{a}})
 	}
+	list = withCanaries(list, canaries)
 	if !slices.IsSortedFunc(list, compareUnits) {
 		slices.SortStableFunc(list, compareUnits)
 	}

@@ -43,6 +43,13 @@ func task(n int) api.Task {
 	}
 }
 
+// canary is one of /app0.
+func canary(share string, tasks ...api.Task) *api.AppInfo {
+	a := app("/app0-canary", 10009, nil, tasks...)
+	a.Labels["BERTH_CANARY_OF"], a.Labels["BERTH_CANARY_WEIGHT"] = "/app0", share
+	return a
+}
+
 func killing(n int) api.Task {
 	t := task(n)
 	t.State = api.TaskKilling
@@ -84,6 +91,32 @@ func TestPlan(t *testing.T) {
 			from: []*api.AppInfo{app("/a", 10000, nil, task(1), task(2))},
 			to:   []*api.AppInfo{app("/a", 10000, nil, task(1), killing(2))},
 			want: "runtime\nset server a_10000/10_0_0_2_31000 state maint\n",
+		},
+		{
+			rule: "a canary comes, and the others' weights change",
+			from: []*api.AppInfo{app("/app0", 10000, nil, task(1))},
+			to:   []*api.AppInfo{app("/app0", 10000, nil, task(1)), canary("10", task(8))},
+			want: "runtime\nadd server app0_10000/10_0_0_8_31000 10.0.0.8:31000 weight 1 id 30912\n" +
+				"enable server app0_10000/10_0_0_8_31000\nset server app0_10000/10_0_0_1_31000 weight 9\n",
+		},
+		{
+			rule: "its share changes without a reload",
+			from: []*api.AppInfo{app("/app0", 10000, nil, task(1)), canary("10", task(8))},
+			to:   []*api.AppInfo{app("/app0", 10000, nil, task(1)), canary("25", task(8))},
+			want: "runtime\nset server app0_10000/10_0_0_1_31000 weight 3\n",
+		},
+		{
+			rule: "and goes, and the weights are as before",
+			from: []*api.AppInfo{app("/app0", 10000, nil, task(1)), canary("25", task(8))},
+			to:   []*api.AppInfo{app("/app0", 10000, nil, task(1))},
+			want: "runtime\nset server app0_10000/10_0_0_1_31000 weight 1\n" +
+				"set server app0_10000/10_0_0_8_31000 state maint\ndel server app0_10000/10_0_0_8_31000\n",
+		},
+		{
+			rule: "a fixed hash table takes no weights at run time",
+			from: []*api.AppInfo{app("/app0", 10000, map[string]string{"BALANCE": "source"}, task(1)), canary("10", task(8))},
+			to:   []*api.AppInfo{app("/app0", 10000, map[string]string{"BALANCE": "source"}, task(1)), canary("25", task(8))},
+			want: "reload\nbecause the weight of server app0_10000/10_0_0_1_31000 changed, which its backend does not allow at run time\n",
 		},
 		{
 			rule: "a virtual host more of a backend that exists is a line in the map",
@@ -284,6 +317,9 @@ func appsGen() *rapid.Generator[[]*api.AppInfo] {
 				tasks = append(tasks, tk)
 			}
 			list = append(list, app(fmt.Sprintf("/app%d", i), 10000+i, labels, tasks...))
+		}
+		if share := rapid.SampledFrom([]string{"", "", "0", "10", "55", "100"}).Draw(t, "share"); share != "" {
+			list = append(list, canary(share, task(8), task(9)))
 		}
 		return list
 	})

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -57,7 +58,7 @@ func (d *diff) servers(from, to *render.Fragment) {
 		if at < 0 {
 			d.add(to, s)
 		} else {
-			d.change(backend, was[at], s)
+			d.change(to, was[at], s)
 		}
 	}
 	for _, s := range was {
@@ -138,8 +139,8 @@ func (d *diff) revive(path, line string, s server) {
 func state(path, word string) Command { return Command{Line: "set server " + path + " state " + word} }
 
 // change alters a server that stays. Whether it drains is told to the old worker even if the rest takes a reload.
-func (d *diff) change(backend string, from, to server) {
-	path := backend + "/" + to.name
+func (d *diff) change(f *render.Fragment, from, to server) {
+	path := f.Service.Name + "/" + to.name
 	var drain []Command
 	if from.disabled != to.disabled {
 		word := "ready"
@@ -149,21 +150,35 @@ func (d *diff) change(backend string, from, to server) {
 		drain = []Command{state(path, word)}
 		d.drains = append(d.drains, drain...)
 	}
-	if !slices.Equal(from.options, to.options) || (from.weight == "") != (to.weight == "") {
+	if !slices.Equal(from.options, to.options) {
 		d.because("options of server %s changed", path)
+		return
+	}
+	if from.weight != to.weight && !d.weight(to, path, f) {
 		return
 	}
 	if from.addr != to.addr {
 		d.address(path, to.addr)
-	}
-	if from.weight != to.weight {
-		d.changes = append(d.changes, Command{Line: "set server " + path + " weight " + to.weight})
 	}
 	if to.disabled {
 		d.changes = append(d.changes, drain...)
 	} else { // before others are taken out
 		d.adds = append(d.adds, drain...)
 	}
+}
+
+// defaultWeight is that of a server whose line gives none (HAProxy's manual, section 5.2, "weight").
+const defaultWeight = "1"
+
+// weight changes a server's share of new requests, or reports false if that takes a reload: algorithms of a fixed map take
+// no weights at run time, and a default-server line may mean another weight than HAProxy's own by none.
+func (d *diff) weight(to server, path string, f *render.Fragment) bool {
+	if d.defaultServer || backendForbids(f) != "" {
+		d.because("the weight of server %s changed, which its backend does not allow at run time", path)
+		return false
+	}
+	d.changes = append(d.changes, Command{Line: "set server " + path + " weight " + cmp.Or(to.weight, defaultWeight)})
+	return true
 }
 
 func (d *diff) address(path, addr string) {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -40,7 +41,7 @@ func boot(out *render.Output) *haproxy {
 				static.WriteString(l.Line)
 				continue
 			}
-			h.servers[f.Service.Name+"/"+s.name] = simServer{s.addr, strings.Join(s.options, " "), s.weight, s.disabled}
+			h.servers[f.Service.Name+"/"+s.name] = simServer{s.addr, strings.Join(s.options, " "), cmp.Or(s.weight, "1"), s.disabled}
 		}
 	}
 	for _, m := range out.Maps {
@@ -100,7 +101,7 @@ func (h *haproxy) addServer(w []string) string {
 	if _, ok := h.servers[w[2]]; ok {
 		return "Already exists a server with the same name in backend."
 	}
-	s := simServer{addr: w[3], maint: true}
+	s := simServer{addr: w[3], weight: "1", maint: true}
 	rest := w[4:]
 	if len(rest) > 1 && rest[0] == "weight" {
 		s.weight, rest = rest[1], rest[2:]

@@ -194,8 +194,11 @@ func (r *Renderer) servers(b *bytes.Buffer, f *Fragment) error {
 		case sv.Check != nil && s.HealthCheck == nil:
 			cookie = " check"
 		}
+		if sv.Weighted {
+			other = " weight " + strconv.Itoa(sv.Weight)
+		}
 		if sv.Draining {
-			other = " disabled"
+			other += " disabled"
 		}
 		err := r.put(b, s, "BACKEND_SERVER_OPTIONS", sv.Name, bracket(sv.IP), strconv.Itoa(sv.Port), strconv.Itoa(sv.ID),
 			cookie, options, other, sv.Host)

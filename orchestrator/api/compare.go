@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 )
 
 // Change classes the difference between two definitions of an app (section 7.1).
@@ -14,7 +15,7 @@ type Change int
 // Changes.
 const (
 	ChangeNone   Change = iota // nothing; version and versionInfo do not count
-	ChangeScale                // instances and nothing else: no task is replaced
+	ChangeScale                // instances, or a canary's share of the traffic, and nothing else: no task is replaced
 	ChangeConfig               // anything else: every task is replaced
 )
 
@@ -31,13 +32,29 @@ func Compare(old, now *App) Change {
 	a, b := *old, *now
 	a.Version, a.VersionInfo, b.Version, b.VersionInfo = 0, nil, 0, nil
 	a.Instances = b.Instances
+	a.Labels, b.Labels = withoutShare(a.Labels), withoutShare(b.Labels)
 	switch {
 	case !sameJSON(&a, &b):
 		return ChangeConfig
-	case old.Instances != now.Instances:
+	case old.Instances != now.Instances, share(old) != share(now):
 		return ChangeScale
 	}
 	return ChangeNone
+}
+
+// share is the text of a canary's share, with whether there is one.
+func share(a *App) [2]string {
+	v, ok := a.Labels[LabelCanaryWeight]
+	return [2]string{v, strconv.FormatBool(ok)}
+}
+
+func withoutShare(labels map[string]string) map[string]string {
+	if _, ok := labels[LabelCanaryWeight]; !ok {
+		return labels
+	}
+	c := maps.Clone(labels)
+	delete(c, LabelCanaryWeight)
+	return c
 }
 
 // sameJSON takes two apps as equal if a client could not tell them apart: nil and empty are the same where both are

@@ -52,4 +52,6 @@ type Ack struct {
 	// Sessions counts, per draining task, the connections that the follower still carries; a draining task that is
 	// missing has none. mlb and vip fill it.
 	Sessions map[string]int `json:"sessions,omitempty"`
+	// Leaving says that the follower ends and carries nothing any more, so that nobody waits for it.
+	Leaving bool `json:"leaving,omitempty"`
 }

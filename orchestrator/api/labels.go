@@ -13,4 +13,11 @@ const (
 	// them (marathon-api.md section 15).
 	LabelDeadline     = "DEPLOYMENT_DEADLINE_SECONDS"
 	LabelAutoRollback = "DEPLOYMENT_AUTO_ROLLBACK"
+	// LabelCanaryOf makes an app the canary of another one, named by its id: balancers send part of the other's traffic to
+	// the canary's tasks. LabelCanaryWeight is that part in percent, 0 to 100; without it every task gets the same. A change
+	// of the weight replaces no task.
+	LabelCanaryOf     = "BERTH_CANARY_OF"
+	LabelCanaryWeight = "BERTH_CANARY_WEIGHT"
+	// LabelCanaryDefinition is what the other app shall become: the definition that was deployed as the canary.
+	LabelCanaryDefinition = "BERTH_CANARY_DEFINITION"
 )

@@ -27,6 +27,7 @@ func (d *draft) validate() {
 	d.validateDependencies()
 	d.validateSingleInstance()
 	d.validateDeadline()
+	d.validateCanary()
 	d.validateConstraints()
 	d.validateNetworks()
 	d.validateContainer()

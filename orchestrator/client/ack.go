@@ -47,6 +47,24 @@ func (c *Client) Ack(ctx context.Context, ack api.Ack) error {
 	return err
 }
 
+// leaveLimit bounds a goodbye: it is the last thing a follower does.
+const leaveLimit = 2 * time.Second
+
+// Leave tells the server that this follower ends and carries nothing any more, so that deployments need not wait until it
+// counts as gone. It is for the end of an orderly stop; where it does not arrive, nothing but that wait is lost.
+func (c *Client) Leave(ctx context.Context) error {
+	if c.opt.Subscriber == "" || c.noAcks.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveLimit)
+	defer cancel()
+	err := c.sendAck(ctx, api.Ack{Subscriber: c.opt.Subscriber, Role: c.opt.Role, Leaving: true})
+	if errors.Is(err, errNoAcks) {
+		return nil
+	}
+	return err
+}
+
 // errNoAcks says that the server knows no reports.
 var errNoAcks = errors.New("acknowledge: the server has no such endpoint")
 

@@ -22,4 +22,12 @@ func (b *backoff) next(chance float64) time.Duration {
 	return d/2 + time.Duration(chance*float64(d)/2)
 }
 
+// after returns the wait after something that went well for so long: what lasted is no failure, however often it ends.
+func (b *backoff) after(lived time.Duration, chance float64) time.Duration {
+	if lived >= streamLived {
+		b.reset()
+	}
+	return b.next(chance)
+}
+
 func (b *backoff) reset() { b.n = 0 }

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	maxNotices  = 10_000           // undelivered events; more become one that names no app
-	streamBase  = time.Second / 4  // see backoff
-	streamLived = 10 * time.Second // a stream that lived so long was a good one
+	maxNotices  = 10_000          // undelivered events; more become one that names no app
+	streamBase  = time.Second / 4 // see backoff
+	streamLived = time.Second     // a stream that lived so long was a good one
 )
 
 // notice is what the feed tells the watcher: a stream is up (url), a stream or an attempt ended (err), or an event came.
@@ -80,10 +80,7 @@ func (c *Client) feed(ctx context.Context, in *inbox) {
 			return
 		}
 		in.put(notice{err: err})
-		if time.Since(start) > streamLived {
-			wait.reset()
-		}
-		pause(ctx, wait.next(rand.Float64()))
+		pause(ctx, wait.after(time.Since(start), rand.Float64()))
 	}
 }
 

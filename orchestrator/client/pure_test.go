@@ -360,3 +360,21 @@ func TestSaveStopsAtItsLimit(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// A server that is restarted again and again is found again at once each time; one that takes no connection, or drops it
+// at once, is asked more and more seldom.
+func TestBackoffForgetsAfterAStreamThatLived(t *testing.T) {
+	b := backoff{base: streamBase, max: 30 * time.Second}
+	for range 30 {
+		if d := b.after(3*time.Second, 1); d > streamBase {
+			t.Fatalf("waits %v after a stream of 3 s", d)
+		}
+	}
+	var last time.Duration
+	for range 30 {
+		last = b.after(10*time.Millisecond, 1)
+	}
+	if last != 30*time.Second {
+		t.Errorf("waits %v after many streams that did not live", last)
+	}
+}

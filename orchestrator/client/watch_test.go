@@ -317,6 +317,27 @@ func TestAcksReachTheServer(t *testing.T) {
 	eventually(t, "an acknowledgement to the new stream", func() bool { return len(s.Acks()) > n })
 }
 
+func TestGoodbyeReachesTheServer(t *testing.T) {
+	s := clienttest.NewServer(t)
+	opt := testOptions(s.URL())
+	opt.Subscriber, opt.Role = "me", "mlb"
+	c, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Leave(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if acks := s.Acks(); len(acks) != 1 || acks[0].Subscriber != "me" || acks[0].Role != "mlb" || !acks[0].Leaving {
+		t.Errorf("acknowledgements %+v", acks)
+	}
+	s.Plain(true)
+	if err := c.Leave(t.Context()); err != nil {
+		t.Errorf("goodbye to a Marathon: %v", err)
+	}
+}
+
 func TestResetStoreBeginsItsIndexAnew(t *testing.T) {
 	s := clienttest.NewServer(t)
 	for i := range 10 {

@@ -38,6 +38,7 @@ func parseAck(data []byte) (api.Ack, error) {
 		{"role", "mlb, dnsd or vip", &a.Role},
 		{"index", "a number from 0", &a.Index},
 		{"sessions", "an object of task ids and numbers", &a.Sessions},
+		{"leaving", "true or false", &a.Leaving},
 	} {
 		if err := field(obj, f.name, f.expected, f.into); err != nil {
 			return a, err

@@ -84,6 +84,7 @@ type Task struct {
 
 	Def      *api.App      `json:"-"` // the definition of Version
 	Progress api.Timestamp `json:"-"` // last sign of life while staging; not kept over a restart
+	Unwell   string        `json:"-"` // what the last failed probe said, also one that does not count yet; not kept either
 }
 
 // Kill is the decision that a task is to go.

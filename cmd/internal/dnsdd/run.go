@@ -232,6 +232,9 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
+		if err := d.source.Leave(context.WithoutCancel(ctx)); err != nil {
+			d.log.Debug("goodbye not sent", "err", err)
+		}
 		return nil
 	case err := <-failed:
 		if ctx.Err() != nil {

@@ -64,7 +64,16 @@ func Run(ctx context.Context, c Config, opt Options) error {
 		return err
 	}
 	defer source.Close()
-	return d.run(ctx)
+	if err := d.run(ctx); err != nil {
+		return err
+	}
+	if d.c.LeaveHAProxy || d.c.Once {
+		return nil // what HAProxy carries is not over
+	}
+	if err := source.Leave(context.WithoutCancel(ctx)); err != nil {
+		d.log.Debug("goodbye not sent", "err", err)
+	}
+	return nil
 }
 
 // wire makes the parts.
