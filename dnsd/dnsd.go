@@ -34,6 +34,8 @@ type Options struct {
 	Builder *zone.Builder // not used by anybody else from now on
 	// Infra is what is known of the cluster at the start; the leader is asked for.
 	Infra zone.Infra
+	// Frameworks are other orchestrators whose apps are served as well; the zone's options name them too.
+	Frameworks []Framework
 	// InfraFile keeps the leader and the serial for the next start; "" keeps nothing.
 	InfraFile string
 
@@ -42,6 +44,12 @@ type Options struct {
 	LeaderEvery time.Duration // how often the source is asked for its leader [30 s]
 
 	Log *slog.Logger // nil discards
+}
+
+// Framework is an orchestrator beside the main one.
+type Framework struct {
+	Name   string // as in names of its apps
+	Source Source
 }
 
 // Daemon is the loop.
@@ -57,6 +65,7 @@ type Daemon struct {
 	builder *zone.Builder
 	zone    *zone.Zone
 	apps    []*api.AppInfo
+	others  []*other // as in Options.Frameworks
 	infra   zone.Infra
 	loaded  bool
 	age     age
@@ -87,6 +96,9 @@ func New(o Options) *Daemon {
 		d.infra.Leader = d.saved.Leader
 	}
 	d.floor = d.saved.Serial
+	for _, f := range o.Frameworks {
+		d.others = append(d.others, &other{Framework: f})
+	}
 	d.builder.SetInfra(d.infra)
 	return d
 }
@@ -99,6 +111,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer cancel()
 	group.Go(func() { d.watchAge(inside) })
 	group.Go(func() { d.watchLeader(inside) })
+	for _, f := range d.others {
+		group.Go(func() {
+			_ = f.Source.Watch(inside, func(ctx context.Context, s *client.Snapshot) { d.deliverOf(ctx, f, s) })
+		})
+	}
 	return d.o.Source.Watch(ctx, d.deliver)
 }
 
@@ -106,6 +123,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 func (d *Daemon) deliver(ctx context.Context, s *client.Snapshot) {
 	began := time.Now()
 	d.mu.Lock()
+	first := !d.loaded
 	d.apps, d.loaded = s.Apps, true
 	d.status.Index, d.status.Source, d.status.Time = s.Index, s.Source, s.Time
 	d.status.Unreadable = s.Problems
@@ -125,6 +143,9 @@ func (d *Daemon) deliver(ctx context.Context, s *client.Snapshot) {
 	if err := d.o.Source.Ack(ctx, api.Ack{Index: s.Index}); err != nil && !errors.Is(err, context.Canceled) {
 		d.log.Warn("acknowledge", "index", s.Index, "err", err)
 	}
+	if first {
+		d.ackOthers(ctx)
+	}
 	d.keep()
 }
 
@@ -134,7 +155,13 @@ func (d *Daemon) update(now time.Time) bool {
 	if !d.loaded {
 		return false
 	}
-	z := d.builder.Update(d.apps, max(uint32(now.Unix()), d.floor+1))
+	serial := max(uint32(now.Unix()), d.floor+1)
+	for _, f := range d.others {
+		if f.loaded {
+			d.builder.UpdateOf(f.Name, f.apps, serial)
+		}
+	}
+	z := d.builder.Update(d.apps, serial)
 	age := d.ageAt(now)
 	if z == d.zone && age == d.age {
 		return false
@@ -169,11 +196,27 @@ func (d *Daemon) serve() {
 	}
 }
 
-// ageAt is the age of what is served; d.mu is held.
+// ageAt is the age of what is served; d.mu is held. With several sources it is stale when one of them is, and expired when
+// all are.
 func (d *Daemon) ageAt(now time.Time) age {
-	last := d.o.Source.Status().LastSync
-	if last.IsZero() {
-		last = d.status.Time
+	oldest := d.ageOf(d.o.Source, d.status.Time, now)
+	youngest := oldest
+	for _, f := range d.others {
+		if f.loaded {
+			a := d.ageOf(f.Source, f.time, now)
+			oldest, youngest = max(oldest, a), min(youngest, a)
+		}
+	}
+	if youngest == expired {
+		return expired
+	}
+	return min(oldest, stale)
+}
+
+// ageOf is the age of what is known of one source, which last was the time of its snapshot.
+func (d *Daemon) ageOf(s Source, last, now time.Time) age {
+	if sync := s.Status().LastSync; !sync.IsZero() {
+		last = sync
 	}
 	switch silence := now.Sub(last); {
 	case d.o.ExpireAfter > 0 && silence > d.o.ExpireAfter:

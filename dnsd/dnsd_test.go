@@ -56,6 +56,18 @@ func start(t testing.TB, dir string, urls ...string) (d *Daemon, s *server.Serve
 	d = New(Options{
 		Source: c, Server: s, Builder: b, InfraFile: filepath.Join(dir, "infra.json"), StaleAfter: 300 * time.Millisecond,
 	})
+	end := runUntilEnd(t, d)
+	stop = func() {
+		end()
+		c.Close()
+	}
+	t.Cleanup(stop)
+	return d, s, stop
+}
+
+// runUntilEnd runs a loop until the test ends, or stop is called.
+func runUntilEnd(t testing.TB, d *Daemon) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -65,10 +77,9 @@ func start(t testing.TB, dir string, urls ...string) (d *Daemon, s *server.Serve
 	stop = func() {
 		cancel()
 		<-done
-		c.Close()
 	}
 	t.Cleanup(stop)
-	return d, s, stop
+	return stop
 }
 
 func wait(t testing.TB, what string, ok func() bool) {

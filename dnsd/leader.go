@@ -2,6 +2,7 @@ package dnsd
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -30,6 +31,11 @@ func (d *Daemon) watchLeader(ctx context.Context) {
 func (d *Daemon) askLeader(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	for _, f := range d.others {
+		if info, err := f.Source.Info(ctx); err == nil && len(info.Leader) <= maxLeader && info.Leader != "" {
+			d.setLeaderOf(f.Name, info.Leader)
+		}
+	}
 	info, err := d.o.Source.Info(ctx)
 	if err != nil {
 		return false // the watch says so
@@ -49,6 +55,22 @@ func (d *Daemon) setLeader(leader string) {
 		return
 	}
 	d.infra.Leader = leader
+	d.builder.SetInfra(d.infra)
+	d.update(time.Now())
+}
+
+func (d *Daemon) setLeaderOf(framework, leader string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.infra.Leaders[framework] == leader {
+		return
+	}
+	leaders := maps.Clone(d.infra.Leaders) // the builder has the old one
+	if leaders == nil {
+		leaders = map[string]string{}
+	}
+	leaders[framework] = leader
+	d.infra.Leaders = leaders
 	d.builder.SetInfra(d.infra)
 	d.update(time.Now())
 }

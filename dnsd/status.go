@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"berth/dnsd/zone"
-	"berth/orchestrator/api"
 	"berth/orchestrator/client"
 )
 
@@ -30,6 +29,7 @@ type Status struct {
 	TookAll    time.Duration     `json:"changesNanoseconds"`   // of all changes together
 	Unreadable map[string]string `json:"unreadable,omitempty"` // apps by id, with the reason
 	Watch      client.Status     `json:"watch"`
+	Frameworks []FrameworkStatus `json:"frameworks,omitempty"` // others than the main one
 }
 
 // Status returns the state of the loop.
@@ -39,6 +39,7 @@ func (d *Daemon) Status() Status {
 	defer d.mu.Unlock()
 	s := d.status
 	s.Loaded, s.Stale, s.Expired, s.Changes, s.Took, s.Apps = d.loaded, d.age >= stale, d.age == expired, d.changes, d.took, len(d.apps)
+	s.Frameworks = d.frameworkStatus(time.Now())
 	s.Watch, s.VIPs, s.Fallbacks, s.TookAll = watch, d.vips, d.builder.Fallbacks(), d.tookAll
 	if watch.LastSync.After(s.Time) {
 		s.Time = watch.LastSync
@@ -51,13 +52,6 @@ func (d *Daemon) Status() Status {
 		}
 	}
 	return s
-}
-
-// Apps returns the apps as last read. They must not be changed.
-func (d *Daemon) Apps() []*api.AppInfo {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.apps
 }
 
 // Problems lists names that collide or cannot be sent.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -88,10 +89,10 @@ func TestNamesOfVirtualAddresses(t *testing.T) {
 		"bad.marathon.l4lb.thisdcos.directory":["127.0.0.1"],".l4lb.thisdcos.directory":["11.0.0.5"]}}`)
 	wait(t, "the name", func() bool { return has(s, name) })
 	z := d.Zone()
-	if r := z.Lookup(name, zone.TypeAAAA); r.Answer != zone.Success || r.Set.Records[0].Addr.String() != "fd01:c::4" || r.Set.TTL != 5 {
+	if r := z.Lookup(name, zone.TypeAAAA); r.Answer != zone.Success || r.Set.First().Addr.String() != "fd01:c::4" || r.Set.TTL != 5 {
 		t.Errorf("AAAA: %+v", r)
 	}
-	if r := z.Lookup("web.marathon.mesos", zone.TypeA); len(r.Set.Records) != 1 {
+	if r := z.Lookup("web.marathon.mesos", zone.TypeA); r.Set.Len() != 1 {
 		t.Error("a vip daemon gave an address to a name that is not its business")
 	}
 	if has(s, "bad.marathon.l4lb.thisdcos.directory") || d.Status().VIPs != 1 {
@@ -127,6 +128,10 @@ func TestNamesStayWhileVIPIsAway(t *testing.T) {
 	if !has(s, name) {
 		t.Error("the name is gone with its daemon")
 	}
+	wait(t, "the name is on disk", func() bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), name)
+	})
 	stop()
 
 	d, s = serve(t)

@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -72,6 +74,36 @@ func TestFlags(t *testing.T) {
 				t.Errorf("service port: %d, want %d", got, c.direct)
 			}
 		})
+	}
+}
+
+// Behind a load balancer that speaks the PROXY protocol, apps learn the client's address from it and not from headers.
+func TestClientAddress(t *testing.T) {
+	up := upstream(t, "/web")
+	web := served("/web", porttest.Free(t), map[string]string{"HAPROXY_0_VHOST": "web.test"}, up)
+	b := newBalancer(t, []*api.AppInfo{web}, "--accept-proxy", "--forwarded-headers", "overwrite")
+	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", b.http), 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprint(c, "PROXY TCP4 192.0.2.7 192.0.2.8 4711 80\r\nGET / HTTP/1.1\r\nHost: web.test\r\nX-Forwarded-For: 198.51.100.1\r\n"+
+		"X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\nForwarded: for=198.51.100.1\r\nConnection: close\r\n\r\n")
+	got := readAll(c)
+	for _, want := range []string{"200 OK", "task /web", "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http\r", "X-Forwarded-Port: 80\r"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if strings.Contains(got, "198.51.100.1") {
+		t.Error("what the client says of itself reaches the app")
+	}
+	if t.Failed() {
+		t.Log(got)
+	}
+	if r, err := b.send("http", "web.test", b.http, "/"); err == nil {
+		t.Errorf("without the protocol's header: %d", r.code)
 	}
 }
 

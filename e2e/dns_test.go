@@ -160,10 +160,16 @@ func zoneFile(t *testing.T, apps []*api.AppInfo) string {
 
 func startKnot(t *testing.T, program string, port int, zone string) {
 	t.Helper()
+	knotWith(t, program, port, fmt.Sprintf("zone:\n  - domain: mesos.\n    file: %q\n    zonefile-sync: -1\n    zonefile-load: whole\n"+
+		"    journal-content: none\n", zone))
+}
+
+// knotWith runs knot with sections about zones.
+func knotWith(t *testing.T, program string, port int, zones string) {
+	t.Helper()
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "knot.conf")
-	text := fmt.Sprintf("server:\n    rundir: %[1]q\n    listen: 127.0.0.1@%[2]d\ndatabase:\n    storage: %[1]q\nzone:\n  - domain: mesos.\n"+
-		"    file: %[3]q\n    zonefile-sync: -1\n    zonefile-load: whole\n    journal-content: none\n", dir, port, zone)
+	text := fmt.Sprintf("server:\n    rundir: %[1]q\n    listen: 127.0.0.1@%[2]d\ndatabase:\n    storage: %[1]q\n%[3]s", dir, port, zones)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +227,32 @@ func dnsQuestions(t *testing.T, file string) []dns.Question {
 	return out
 }
 
+// Knot as a secondary: it takes the zone by transfer and, as it is told of changes, has them at once; its own refresh would take
+// a minute.
+func TestDNSHasASecondary(t *testing.T) {
+	knot := knotd(t)
+	src := clienttest.NewServer(t)
+	src.SetApps(dnsApps(30)...)
+	ours, theirs := porttest.Free(t), porttest.Free(t)
+	knotWith(t, knot, theirs, fmt.Sprintf("remote:\n  - id: dnsd\n    address: 127.0.0.1@%d\nacl:\n  - id: notices\n    address: 127.0.0.1\n"+
+		"    action: notify\nzone:\n  - domain: mesos.\n    master: dnsd\n    acl: notices\n    zonefile-sync: -1\n    zonefile-load: none\n"+
+		"    journal-content: none\n", ours))
+	dnsd(t, ours, t.TempDir(), "--marathon", src.URL(), "--notify", fmt.Sprintf("127.0.0.1:%d", theirs))
+	dnsAwait(t, theirs, "web.marathon.mesos.")
+	late := dnsApps(0)[0]
+	for i := range 2 {
+		a := *late
+		a.ID = fmt.Sprint("/late-", i)
+		src.SetApp(&a)
+		dnsAwait(t, theirs, fmt.Sprintf("late-%d.marathon.mesos.", i))
+	}
+	src.RemoveApp("/late-0")
+	retry(t, "the secondary has lost a name", func() (string, bool) {
+		in, err := dnsAsk(theirs, "udp", "late-0.marathon.mesos.", dns.TypeA)
+		return fmt.Sprint(in, err), err == nil && in.Rcode == dns.RcodeNameError
+	})
+}
+
 // After kill -9 and with its source away, dnsd answers what it knew.
 func TestDNSAnswersAfterACrashWithoutItsSource(t *testing.T) {
 	src := clienttest.NewServer(t)
@@ -251,6 +283,53 @@ func TestDNSAnswersAfterACrashWithoutItsSource(t *testing.T) {
 			t.Fatalf("not marked stale: %v", in)
 		}
 	}
+}
+
+// With --user, dnsd is root only until its ports are bound; what it kept as root is still its own.
+func TestDNSDropsPrivileges(t *testing.T) {
+	if os.Geteuid() != 0 {
+		missing(t, "only root has privileges to drop")
+	}
+	state, err := os.MkdirTemp("", "berth-dns")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(state) })
+	src := clienttest.NewServer(t)
+	src.SetApps(dnsApps(3)...)
+	port := porttest.Free(t)
+	p := dnsd(t, port, state, "--marathon", src.URL())
+	dnsAwait(t, port, "web.marathon.mesos.")
+	retry(t, "the apps are kept", func() (string, bool) {
+		_, err := os.Stat(filepath.Join(state, "apps.json"))
+		return fmt.Sprint(err), err == nil
+	})
+	p.kill9()
+	src.Fail(503)
+	p = dnsd(t, port, state, "--marathon", src.URL(), "--user", "nobody")
+	dnsAwait(t, port, "web.marathon.mesos.")
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(status), "\n") {
+		f := strings.Fields(line)
+		if len(f) > 4 && (f[0] == "Uid:" || f[0] == "Gid:") && slices.Contains(f[1:], "0") {
+			t.Errorf("still root: %s", line)
+		}
+		if len(f) == 2 && f[0] == "CapEff:" && strings.Trim(f[1], "0") != "" {
+			t.Errorf("still has capabilities: %s", line)
+		}
+	}
+	src.Fail(0)
+	late := dnsApps(0)[0]
+	late.ID = "/late"
+	src.SetApp(late)
+	dnsAwait(t, port, "late.marathon.mesos.")
+	retry(t, "what it keeps now is its own", func() (string, bool) {
+		text, err := os.ReadFile(filepath.Join(state, "apps.json"))
+		return fmt.Sprint(err, len(text)), err == nil && strings.Contains(string(text), "/late")
+	})
 }
 
 // A disk that is full keeps dnsd from remembering, and from nothing else.

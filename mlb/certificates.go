@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -92,10 +93,15 @@ func (l *LB) reportCertificates(s certs.Set) {
 			Reason: "HAProxy keeps what it has of this certificate: " + model.Shorten(err.Error()),
 		})
 	}
+	slices.SortFunc(found, func(a, b model.Problem) int { return strings.Compare(a.Value, b.Value) })
 	l.mu.Lock()
+	before := l.status.certProblems
 	l.status.certProblems = found
 	l.mu.Unlock()
 	for _, p := range found {
+		if slices.Contains(before, p) {
+			continue
+		}
 		l.log.Error("certificate not used", "path", p.Value, "reason", p.Reason)
 	}
 }

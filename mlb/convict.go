@@ -16,6 +16,7 @@ import (
 type verdict struct {
 	services []*model.Service
 	reason   string
+	slow     bool // HAProxy came to no verdict on it in time
 }
 
 func (l *LB) guiltyApps() map[string]bool {
@@ -27,7 +28,7 @@ func (l *LB) guiltyApps() map[string]bool {
 }
 
 // acquit gives apps another chance that changed, that are gone, or whose case is old: an address that was in use may be
-// free by now.
+// free by now. A text for which HAProxy took for ever would hold everybody up once more, so it has to change.
 func (l *LB) acquit(a *attempt) {
 	again := a.snapshot.Full && a.snapshot != l.tried
 	l.forgetPorts(a.built, again)
@@ -35,7 +36,7 @@ func (l *LB) acquit(a *attempt) {
 		return
 	}
 	for app, v := range l.guilty {
-		if again || !sameRequest(v.services, servicesOf(a.built, app)) {
+		if again && !v.slow || !sameRequest(v.services, servicesOf(a.built, app)) {
 			delete(l.guilty, app)
 		}
 	}
@@ -83,7 +84,7 @@ func (l *LB) convict(ctx context.Context, a *attempt, set *templateSet, refused 
 		return 0, err
 	}
 	for app, reason := range found {
-		l.guilty[app] = verdict{services: servicesOf(a.built, app), reason: reason}
+		l.guilty[app] = verdict{services: servicesOf(a.built, app), reason: reason, slow: refused.NoVerdict}
 	}
 	return len(found), nil
 }

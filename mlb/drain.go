@@ -144,9 +144,9 @@ func (d *drainer) run(ctx context.Context) {
 		}
 		index, tasks := d.get()
 		sessions, err := d.count(ctx, tasks)
-		if again = err != nil; again { // what was counted last has to do
+		if again = err != nil; again { // as while HAProxy 2.6 reloads: its master does not answer then
 			d.l.log.Warn("sessions of draining tasks not counted", "err", err)
-			sessions = last
+			sessions = assumed(last, tasks)
 		}
 		if !fresh && !again && maps.Equal(sessions, last) {
 			continue
@@ -157,6 +157,16 @@ func (d *drainer) run(ctx context.Context) {
 			again = true
 		}
 	}
+}
+
+// assumed are the sessions when they cannot be counted: what was counted last, and one of each other task, which may have
+// some. A task that is taken for idle is stopped.
+func assumed(last map[string]int, tasks map[haproxy.Server]string) map[string]int {
+	sessions := map[string]int{}
+	for _, task := range tasks {
+		sessions[task] = max(1, last[task])
+	}
+	return sessions
 }
 
 // count sums up sessions by task; tasks without any are left out.

@@ -80,6 +80,7 @@ type fakeProxy struct {
 	config    []byte
 	applied   []haproxy.Change
 	checks    int
+	uncounted error // sessions cannot be counted
 	unsaved   error // writing files fails
 	persisted int
 	reloads   int
@@ -177,7 +178,9 @@ func (p *fakeProxy) Procs(context.Context) (haproxy.Procs, error) {
 }
 
 func (p *fakeProxy) Sessions(context.Context, []haproxy.Server) (map[haproxy.Server]int, error) {
-	return nil, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return nil, p.uncounted
 }
 
 func (p *fakeProxy) set(f func(*fakeProxy)) {
@@ -336,6 +339,17 @@ func TestRefusedAppsAreFoundWithOrWithoutNames(t *testing.T) {
 			if r.proxy.checks > 0 || r.proxy.last().Plan.Rung != plan.Runtime {
 				t.Errorf("another app's task: %d checks, %v: the verdicts should stand", r.proxy.checks, r.proxy.last().Plan)
 			}
+			if !silent { // silence is taken for slowness, of which a full read is no reason to try again
+				return
+			}
+			r.index++
+			r.source.in <- &client.Snapshot{Apps: apps, Index: r.index, Time: time.Now(), Full: true}
+			r.acked(r.index)
+			checks := 0
+			r.proxy.set(func(p *fakeProxy) { checks = p.checks })
+			if checks > 0 {
+				t.Errorf("everything read anew: %d checks: the verdicts should stand", checks)
+			}
 			apps[3] = appWith("/app03", 10003, "httplog", 1)
 			r.acked(r.give(apps...))
 			if !strings.Contains(string(r.proxy.last().Output.Config()), "backend app03") {
@@ -419,6 +433,25 @@ func TestUnwrittenFilesAreTriedAgain(t *testing.T) {
 			t.Error("nothing was written")
 		}
 	})
+}
+
+// A task whose sessions cannot be counted may have some: it is not to be stopped because mlb knows of none.
+func TestSessionsThatCannotBeCountedAreNotTakenForNone(t *testing.T) {
+	r := newRig(t)
+	r.proxy.set(func(p *fakeProxy) { p.uncounted = errors.New("the master does not answer") })
+	a := appWith("/a", 10001, "", 2)
+	a.Tasks[0].State = api.TaskKilling
+	r.acked(r.give(a))
+	sessions := func() map[string]int {
+		r.source.mu.Lock()
+		defer r.source.mu.Unlock()
+		return r.source.acks[len(r.source.acks)-1].Sessions
+	}
+	if got := sessions(); len(got) != 1 || got[a.Tasks[0].ID] != 1 {
+		t.Errorf("sessions %v are acknowledged, want one of %s", got, a.Tasks[0].ID)
+	}
+	r.proxy.set(func(p *fakeProxy) { p.uncounted = nil })
+	r.until("none are left once they can be counted", func() bool { return len(sessions()) == 0 })
 }
 
 func TestResyncReadsEverythingAnew(t *testing.T) {

@@ -2,10 +2,13 @@ package mlb
 
 import "regexp"
 
+// A word as HAProxy reads it: quoted, or with escaped blanks.
+const secretWord = `(?:"[^"\n]*"?|'[^'\n]*'?|(?:\\[^\n]|[^\s\\])+)`
+
 var secrets = []*regexp.Regexp{
-	regexp.MustCompile(`(?m)^([ \t]*user[ \t]+\S+[ \t]+(?:insecure-)?password[ \t]+)\S+`),
+	regexp.MustCompile(`(\buser["']?[ \t][^\n]*?\b(?:insecure-)?password["']?[ \t]+)` + secretWord),
 	regexp.MustCompile(`(?m)^([ \t]*stats[ \t]+auth[ \t]+[^\s:]+:)\S+`),
-	regexp.MustCompile(`(?mi)(authorization[ \t]+"?(?:basic|bearer)(?:\\?[ \t])+)[^\s"]+`),
+	regexp.MustCompile(`(?i)(authorization[ \t]+"?(?:basic|bearer)(?:\\?[ \t])+)[^\s"]+`),
 }
 
 // redact blanks what must not be shown: passwords of userlists and of the statistics page, and credentials in headers.

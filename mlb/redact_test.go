@@ -9,6 +9,10 @@ func TestSecretsDontLeaveInAConfiguration(t *testing.T) {
 	for name, line := range map[string]string{
 		"hash in a userlist":           "  user joe password SECRET groups admins",
 		"clear password in a userlist": "\tuser joe insecure-password SECRET",
+		"groups first":                 "  user joe groups admins insecure-password SECRET",
+		"quoted words":                 `  "user" joe insecure-password "SECRET SECRET"`,
+		"single quotes":                `  user joe 'insecure-password' 'SECRET SECRET'`,
+		"escaped blanks":               `  user joe insecure-password a\ SECRET`,
 		"statistics page":              "  stats auth admin:SECRET",
 		"header set by a template":     `  http-request set-header Authorization "Basic SECRET"`,
 	} {
@@ -21,5 +25,25 @@ func TestSecretsDontLeaveInAConfiguration(t *testing.T) {
 				t.Errorf("the rest has changed: %q", got)
 			}
 		})
+	}
+}
+
+func TestSecretsDontLeaveInProblems(t *testing.T) {
+	r := newRig(t)
+	a := appWith("/web", 10001, "", 1)
+	a.Labels["HAPROXY_0_BACKEND_HEAD"] = "backend {backend}\n  http-request set-header Authorization \"Basic SECRET\"\n  stats enable\n"
+	a.Labels["HAPROXY_0_BACKEND_HTTP_OPTIONS"] = "  http-request set-header Authorization \"Basic SECRET\" if { env(X) -m found }\n"
+	r.acked(r.give(a))
+	found := 0
+	for _, p := range r.Problems() {
+		if strings.Contains(p.String(), "SECRET") {
+			t.Errorf("%s", p)
+		}
+		if strings.Contains(p.String(), "[redacted]") {
+			found++
+		}
+	}
+	if found == 0 {
+		t.Errorf("problems %v: expected one about a text with a password", r.Problems())
 	}
 }

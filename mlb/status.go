@@ -117,6 +117,9 @@ func (l *LB) publish(a *attempt) {
 		return cmp.Or(cmp.Compare(x.App, y.App), cmp.Compare(x.Field, y.Field), cmp.Compare(x.Reason, y.Reason))
 	})
 	list = slices.Compact(list)
+	for i := range list { // texts of apps may hold passwords
+		list[i].Value, list[i].Reason = string(redact([]byte(list[i].Value))), string(redact([]byte(list[i].Reason)))
+	}
 	l.mu.Lock()
 	before := make(map[model.Problem]bool, len(l.status.problems))
 	for _, p := range l.status.problems {

@@ -183,7 +183,7 @@ func Templates(dir string, environment map[string]string) ([]render.Override, er
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range templateNames() {
+	for _, name := range TemplateNames() {
 		if text := environment[name]; text != "" {
 			texts = append(texts, render.Override{Name: name, Text: text, Source: "environment variable " + prefix + name})
 		}
@@ -195,7 +195,7 @@ func Templates(dir string, environment map[string]string) ([]render.Override, er
 // n stands for a line break (marathon-lb.md section 8.1).
 func EnvironmentTemplates(lookup func(string) (string, bool)) map[string]string {
 	found := map[string]string{}
-	for _, name := range templateNames() {
+	for _, name := range TemplateNames() {
 		if text, ok := lookup(prefix + name); ok && text != "" {
 			found[name] = strings.ReplaceAll(text, `\n`, "\n")
 		}
@@ -203,8 +203,8 @@ func EnvironmentTemplates(lookup func(string) (string, bool)) map[string]string 
 	return found
 }
 
-// templateNames are those that an operator can give, former ones included.
-func templateNames() []string {
+// TemplateNames are those that an operator can give, former ones included.
+func TemplateNames() []string {
 	var names []string
 	for _, t := range render.Templates {
 		if !t.Fixed {

@@ -90,9 +90,9 @@ func recordsOf(z *zone.Zone, name string, typ uint16) []zone.Record {
 		res := z.Lookup(name, typ)
 		switch res.Answer {
 		case zone.Success:
-			return res.Set.Records
+			return res.Set.Records()
 		case zone.Alias:
-			name = res.Set.Records[0].Target
+			name = res.Set.First().Target
 		default:
 			return nil
 		}
@@ -152,7 +152,7 @@ func portNames(z *zone.Zone, service string) map[string]string {
 	out := map[string]string{}
 	for n := range z.Below(service) {
 		if set := n.Set(zone.TypeSRV); set != nil {
-			for _, r := range set.Records {
+			for _, r := range set.Records() {
 				out[strconv.Itoa(int(r.Port))] = strings.TrimPrefix(strings.TrimSuffix(n.Name, "."+service), "_")
 			}
 		}

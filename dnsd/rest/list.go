@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"berth/dnsd/zone"
-	"berth/orchestrator/api"
 )
 
 type recordRow struct {
@@ -40,29 +39,32 @@ func row(name string, typ uint16, r *zone.Record) recordRow {
 
 // enumerate lists the records by task. One that two tasks share is listed under the first.
 func (h *handler) enumerate(w http.ResponseWriter, _ *http.Request, z *zone.Zone) {
-	framework := frameworkRow{Name: h.o.Zone.Framework, Tasks: []taskRow{}}
-	lister, seen := zone.NewLister(h.o.Zone), map[recordRow]bool{}
-	for _, a := range h.o.Daemon.Apps() {
-		for i := range a.Tasks {
-			if t := h.task(z, lister, seen, a, i); len(t.Records) > 0 {
-				framework.Tasks = append(framework.Tasks, t)
+	lister, seen, out := zone.NewLister(h.o.Zone), map[recordRow]bool{}, []frameworkRow{}
+	for _, f := range h.o.Daemon.Frameworks(h.o.Zone.Framework) {
+		row := frameworkRow{Name: f.Name, Tasks: []taskRow{}}
+		for _, a := range f.Apps {
+			for i := range a.Tasks {
+				if t := listed(z, lister.Task(f.Name, a, i), seen); len(t) > 0 {
+					row.Tasks = append(row.Tasks, taskRow{a.ID, a.Tasks[i].ID, t})
+				}
 			}
 		}
+		out = append(out, row)
 	}
-	writeJSON(w, 200, map[string]any{"frameworks": []frameworkRow{framework}})
+	writeJSON(w, 200, map[string]any{"frameworks": out})
 }
 
-func (h *handler) task(z *zone.Zone, l *zone.Lister, seen map[recordRow]bool, a *api.AppInfo, i int) taskRow {
-	t := taskRow{Name: a.ID, ID: a.Tasks[i].ID, Records: []recordRow{}}
-	for _, r := range l.Task(a, i) {
+// listed are the records of a task that are served and not listed yet.
+func listed(z *zone.Zone, records []zone.NamedRecord, seen map[recordRow]bool) (out []recordRow) {
+	for _, r := range records {
 		rr := row(r.Name, r.Type, &r.Data)
 		if r.Type == zone.TypePTR || seen[rr] || !served(z, &r) {
 			continue
 		}
 		seen[rr] = true
-		t.Records = append(t.Records, rr)
+		out = append(out, rr)
 	}
-	return t
+	return out
 }
 
 func served(z *zone.Zone, r *zone.NamedRecord) bool {
@@ -84,8 +86,8 @@ func (h *handler) axfr(w http.ResponseWriter, _ *http.Request, z *zone.Zone) {
 			if !ok {
 				continue
 			}
-			for j := range set.Records {
-				list[n.Name+"."] = append(list[n.Name+"."], row("", set.Type, &set.Records[j]).Host)
+			for _, r := range set.Records() {
+				list[n.Name+"."] = append(list[n.Name+"."], row("", set.Type, &r).Host)
 			}
 		}
 	}
@@ -103,8 +105,8 @@ func (h *handler) records(w http.ResponseWriter, _ *http.Request, z *zone.Zone) 
 	for n := range z.Nodes {
 		for i := range n.Sets {
 			set := &n.Sets[i]
-			for j := range set.Records {
-				text, err := json.Marshal(row(n.Name, set.Type, &set.Records[j]))
+			for _, r := range set.Records() {
+				text, err := json.Marshal(row(n.Name, set.Type, &r))
 				if err != nil {
 					return
 				}

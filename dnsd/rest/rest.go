@@ -14,14 +14,13 @@ import (
 	"berth/dnsd/forward"
 	"berth/dnsd/server"
 	"berth/dnsd/zone"
-	"berth/orchestrator/api"
 )
 
 // Daemon is what the API shows; *dnsd.Daemon is one.
 type Daemon interface {
 	Zone() *zone.Zone
 	Status() dnsd.Status
-	Apps() []*api.AppInfo
+	Frameworks(main string) []dnsd.FrameworkApps
 	Problems() []zone.Problem
 	Next(ctx context.Context, serial uint32) (*zone.Zone, error)
 }

@@ -49,8 +49,12 @@ func (f *fake) set(apps ...*api.AppInfo) {
 	f.changed = make(chan struct{})
 }
 
-func (f *fake) Zone() *zone.Zone         { f.mu.Lock(); defer f.mu.Unlock(); return f.z }
-func (f *fake) Apps() []*api.AppInfo     { f.mu.Lock(); defer f.mu.Unlock(); return f.apps }
+func (f *fake) Zone() *zone.Zone { f.mu.Lock(); defer f.mu.Unlock(); return f.z }
+func (f *fake) Frameworks(main string) []dnsd.FrameworkApps {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return []dnsd.FrameworkApps{{Name: main, Apps: f.apps}}
+}
 func (f *fake) Problems() []zone.Problem { f.mu.Lock(); defer f.mu.Unlock(); return f.b.Problems() }
 func (f *fake) Status() dnsd.Status {
 	z := f.Zone()
@@ -128,7 +132,7 @@ func TestAPI(t *testing.T) {
 		t.Errorf("ready before the first load: %d", code)
 	}
 	f.set(app("/web", "10.0.0.1"))
-	target := "web-" + strings.Split(strings.TrimPrefix(f.Zone().Lookup("_web._tcp.marathon.mesos", zone.TypeSRV).Set.Records[0].Target, "web-"), ".")[0]
+	target := "web-" + strings.Split(strings.TrimPrefix(f.Zone().Lookup("_web._tcp.marathon.mesos", zone.TypeSRV).Set.First().Target, "web-"), ".")[0]
 	for _, tt := range []struct {
 		path, want string
 		code       int

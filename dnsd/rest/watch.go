@@ -108,9 +108,9 @@ func (s *stream) changes(z *zone.Zone, names []string) error {
 		if n := z.Node(name); n != nil {
 			for i := range n.Sets {
 				set := &n.Sets[i]
-				for j := range set.Records {
+				for _, r := range set.Records() {
 					typ := zone.TypeName(set.Type)
-					c.Records[typ] = append(c.Records[typ], row("", set.Type, &set.Records[j]).Host)
+					c.Records[typ] = append(c.Records[typ], row("", set.Type, &r).Host)
 				}
 			}
 		}

@@ -5,11 +5,15 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
+
+	"berth/dnsd/zone"
+	"berth/orchestrator/api"
 )
 
 // flat is what a reply says, without order.
@@ -184,6 +188,28 @@ func TestNotLoadedIsServerFailureAndStaleIsSaid(t *testing.T) {
 	}
 }
 
+// While apps of one framework are unknown, nothing is said not to exist.
+func TestPendingIsServerFailure(t *testing.T) {
+	o := zone.DefaultOptions()
+	o.Frameworks = []string{"other"}
+	o, err := o.Validate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, testConfig(), nil)
+	s.Set(zone.NewBuilder(o).Update([]*api.AppInfo{hostApp("/web", 1, 1)}, 1), false)
+	addr := serve(t, s)
+	if m := ask(t, addr, "udp", "web.marathon.mesos", dns.TypeA); len(m.Answer) != 1 {
+		t.Errorf("what is known: %v", m)
+	}
+	for _, typ := range []uint16{dns.TypeA, dns.TypeTXT} {
+		m := ask(t, addr, "udp", "web.other.mesos", typ, withEDNS(1232))
+		if codes := extendedErrors(m); m.Rcode != dns.RcodeServerFailure || m.Authoritative || len(codes) != 1 || codes[0].InfoCode != edeNotReady {
+			t.Errorf("what is not: %v", m)
+		}
+	}
+}
+
 func TestTransfer(t *testing.T) {
 	c := testConfig()
 	s := newServer(t, c, nil)
@@ -205,7 +231,7 @@ func TestTransfer(t *testing.T) {
 	want := 2 // the SOA record, first and last
 	for _, n := range z.Sorted("mesos") {
 		for i := range n.Sets {
-			want += len(n.Sets[i].Records)
+			want += n.Sets[i].Len()
 		}
 	}
 	if records != want {
@@ -367,5 +393,42 @@ func TestAnswersAreCountedByTheTimeTheyTook(t *testing.T) {
 			}
 			last = l.Buckets[bound]
 		}
+	}
+}
+
+func TestSecondariesAreTold(t *testing.T) {
+	apex := &testZone(t).Apexes()[0]
+	var code atomic.Int32 // success
+	got := make(chan *dns.Msg, 10)
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secondary := &dns.Server{PacketConn: pc, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, m *dns.Msg) {
+		got <- m
+		_ = w.WriteMsg(new(dns.Msg).SetRcode(m, int(code.Load())))
+	}), MsgAcceptFunc: func(dns.Header) dns.MsgAcceptAction { return dns.MsgAccept }}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = secondary.ActivateAndServe()
+	}()
+	to := pc.LocalAddr().(*net.UDPAddr).AddrPort()
+	if err := Notify(t.Context(), to, apex); err != nil {
+		t.Error(err)
+	}
+	m := <-got
+	soa, ok := m.Answer[0].(*dns.SOA)
+	if m.Opcode != dns.OpcodeNotify || m.Question[0].Name != apex.Name+"." || !ok || soa.Serial != apex.Serial {
+		t.Errorf("%v", m)
+	}
+	code.Store(dns.RcodeNotAuth)
+	if err := Notify(t.Context(), to, apex); err == nil || !strings.Contains(err.Error(), "NOTAUTH") {
+		t.Errorf("refused: %v", err)
+	}
+	_ = pc.Close()
+	<-done
+	if err := Notify(t.Context(), to, apex); err == nil {
+		t.Error("nobody there, and no error")
 	}
 }

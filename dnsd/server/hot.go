@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"time"
@@ -111,7 +112,7 @@ func (w *reply) answer(set *zone.RRset, r *rnd) bool {
 	if w.n+len(wire) > w.limit {
 		return w.part(set, r)
 	}
-	n := len(set.Records)
+	n := set.Len()
 	at := w.n
 	w.count(6, n)
 	size := sizeOf(set.Type)
@@ -119,17 +120,17 @@ func (w *reply) answer(set *zone.RRset, r *rnd) bool {
 	case n == 1 || w.view.config.Order == OrderFixed:
 		w.n += copy(w.out[at:], wire)
 		if size == 0 {
-			w.targets(set, at, 0, r)
+			w.targets(at, n, r)
 		}
 	case size != 0:
 		w.n += copy(w.out[at:], wire)
 		w.view.config.order(w.out[at:w.n], size, r)
 	default:
 		first := w.view.config.first(n, r)
-		cut := srvOffset(wire, first)
+		cut := zone.Offset(wire, first)
 		w.n += copy(w.out[w.n:], wire[cut:])
 		w.n += copy(w.out[w.n:], wire[:cut])
-		w.targets(set, at, first, r)
+		w.targets(at, n, r)
 	}
 	return true
 }
@@ -139,16 +140,16 @@ func (w *reply) answer(set *zone.RRset, r *rnd) bool {
 func (w *reply) part(set *zone.RRset, r *rnd) bool {
 	wire, at, n := set.Wire(), w.n, 0
 	size := sizeOf(set.Type)
-	first := w.view.config.first(len(set.Records), r)
+	first := w.view.config.first(set.Len(), r)
 	from := first * size
 	if size == 0 {
-		from = srvOffset(wire, first)
+		from = zone.Offset(wire, first)
 	}
-	for n < len(set.Records) {
+	for n < set.Len() {
 		if from == len(wire) {
 			from = 0
 		}
-		one := 12 + int(binary.BigEndian.Uint16(wire[from+10:]))
+		one := zone.RecordSize(wire[from:])
 		if w.n+one > w.limit {
 			break
 		}
@@ -166,31 +167,23 @@ func (w *reply) part(set *zone.RRset, r *rnd) bool {
 	return true
 }
 
-// srvOffset is where the i-th record of SRV records begins.
-func srvOffset(wire []byte, i int) int {
-	at := 0
-	for range i {
-		at += 12 + int(binary.BigEndian.Uint16(wire[at+10:]))
-	}
-	return at
-}
-
-// targets adds at most one address of each family for each distinct target of SRV records that begin at an offset with the
-// set's record first. What does not fit is left out without a sign: nobody needs it to understand the answer (RFC 2181
-// section 9).
-func (w *reply) targets(set *zone.RRset, at, first int, r *rnd) {
-	n, added := len(set.Records), 0
+// targets adds at most one address of each family for each distinct target of the n SRV records that begin at an offset. What
+// does not fit is left out without a sign: nobody needs it to understand the answer (RFC 2181 section 9).
+func (w *reply) targets(at, n int, r *rnd) {
+	var seen [maxCompare]int32 // where targets are
+	added := 0
 	for i := range n {
-		rec := &set.Records[(first+i)%n]
-		pointer := at + zone.SRVHead
-		at += zone.SRVHead + len(rec.Target) + 2
+		pointer, end := at+zone.SRVHead, at+zone.RecordSize(w.out[at:])
+		target := w.out[pointer:end]
+		at = end
 		if pointer > 0x3FFF {
 			break
 		}
-		if earlier(set.Records, first, i, rec.Target) {
+		if w.has(seen[:min(i, maxCompare)], target) {
 			continue
 		}
-		node := w.view.zone.Node(rec.Target)
+		seen[i%maxCompare] = int32(pointer)
+		node := w.view.zone.NodeBytes(zone.AppendText(w.q.text[:0], target))
 		if node == nil {
 			continue
 		}
@@ -203,28 +196,29 @@ func (w *reply) targets(set *zone.RRset, at, first int, r *rnd) {
 	w.count(10, added)
 }
 
-// maxCompare bounds the search for targets that have been seen; beyond it, a target may be added twice.
-const maxCompare = 16
-
-func earlier(records []zone.Record, first, i int, target string) bool {
-	for j := max(0, i-maxCompare); j < i; j++ {
-		if records[(first+j)%len(records)].Target == target {
+// has reports whether a name is at one of some places in the answer. A name is whole where it is equal, as its end is in it.
+func (w *reply) has(places []int32, name []byte) bool {
+	for _, p := range places {
+		if bytes.HasPrefix(w.out[p:], name) {
 			return true
 		}
 	}
 	return false
 }
 
+// maxCompare bounds the search for targets that have been seen; beyond it, a target may be added twice.
+const maxCompare = 16
+
 // glue adds one address, whose owner is the name at an offset.
 func (w *reply) glue(addrs *zone.RRset, pointer int, r *rnd) bool {
 	wire := addrs.Wire()
-	size := len(wire) / len(addrs.Records)
+	size := len(wire) / addrs.Len()
 	if w.n+size > w.limit {
 		return false
 	}
 	i := 0
-	if len(addrs.Records) > 1 {
-		i = w.view.config.first(len(addrs.Records), r)
+	if addrs.Len() > 1 {
+		i = w.view.config.first(addrs.Len(), r)
 	}
 	copy(w.out[w.n:], wire[i*size:(i+1)*size])
 	binary.BigEndian.PutUint16(w.out[w.n:], 0xC000|uint16(pointer))
@@ -287,7 +281,7 @@ func (w *reply) finish() int {
 
 // capTTLs shortens the TTLs of an answer that may be out of date. Every record here has a pointer as its owner.
 func (w *reply) capTTLs() {
-	for at := w.q.end; at < w.n; at += 12 + int(binary.BigEndian.Uint16(w.out[at+10:])) {
+	for at := w.q.end; at < w.n; at += zone.RecordSize(w.out[at:]) {
 		if ttl := w.out[at+6 : at+10]; binary.BigEndian.Uint32(ttl) > maxStaleTTL {
 			binary.BigEndian.PutUint32(ttl, maxStaleTTL)
 		}

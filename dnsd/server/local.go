@@ -30,7 +30,7 @@ func (q *query) local() (m *dns.Msg, outside string) {
 			m.Authoritative = true
 		}
 		switch {
-		case !q.view.loaded:
+		case !q.view.loaded || res.Answer == zone.Pending:
 			m.Authoritative, m.Rcode = false, dns.RcodeServerFailure
 			why := "no apps have been read yet"
 			if q.view.expired {
@@ -40,7 +40,7 @@ func (q *query) local() (m *dns.Msg, outside string) {
 			return m, ""
 		case res.Answer == zone.Alias && typ != dns.TypeANY && hop < maxAliases:
 			m.Answer = append(m.Answer, q.records(name, res.Set)...)
-			name = res.Set.Records[0].Target
+			name = res.Set.First().Target
 			continue
 		}
 		q.fill(m, name, typ, &res)
@@ -91,11 +91,11 @@ func (q *query) records(name string, set *zone.RRset) []dns.RR {
 	owner := q.write(name)
 	r := rnd{state: uint64(q.m.Id)<<32 | 0x9E3779B9}
 	r.next()
-	first := q.view.config.first(len(set.Records), &r)
-	n := min(len(set.Records), q.limit()/zone.AddrSize4+1) // more would be cut off again: no record is smaller
-	out := make([]dns.RR, 0, n)
-	for i := range n {
-		out = append(out, q.rr(owner, set, &set.Records[(first+i)%len(set.Records)]))
+	n := min(set.Len(), q.limit()/zone.AddrSize4+1) // more would be cut off again: no record is smaller
+	list := set.From(q.view.config.first(set.Len(), &r), n)
+	out := make([]dns.RR, n)
+	for i := range list {
+		out[i] = q.rr(owner, set, &list[i])
 	}
 	return out
 }
@@ -135,12 +135,12 @@ func (q *query) ttl(ttl uint32) uint32 {
 
 // additional gives at most one address of each family for each distinct target.
 func (q *query) additional(m *dns.Msg, set *zone.RRset) {
-	if set.Type != zone.TypeSRV && set.Type != zone.TypeNS || len(m.Answer) < len(set.Records) {
+	if set.Type != zone.TypeSRV && set.Type != zone.TypeNS || len(m.Answer) < set.Len() {
 		return
 	}
 	seen := map[string]bool{}
-	for i := range set.Records {
-		target := set.Records[i].Target
+	for _, r := range set.Records() {
+		target := r.Target
 		node := q.view.zone.Node(target)
 		if seen[target] || node == nil {
 			continue
@@ -148,7 +148,8 @@ func (q *query) additional(m *dns.Msg, set *zone.RRset) {
 		seen[target] = true
 		for _, typ := range []uint16{zone.TypeA, zone.TypeAAAA} {
 			if addrs := node.Set(typ); addrs != nil {
-				m.Extra = append(m.Extra, q.rr(q.asked.back(target)+".", addrs, &addrs.Records[int(q.m.Id)%len(addrs.Records)]))
+				one := addrs.From(int(q.m.Id)%addrs.Len(), 1)
+				m.Extra = append(m.Extra, q.rr(q.asked.back(target)+".", addrs, &one[0]))
 			}
 		}
 	}

@@ -37,6 +37,8 @@ type question struct {
 	cookie []byte
 	lower  [255]byte
 	n      int // length of the name in lower
+
+	text [255]byte // room for another name
 }
 
 // name is the question's name in lower case with dots between labels and none at the end.

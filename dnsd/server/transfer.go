@@ -78,8 +78,8 @@ func (c *tcpConn) transfer(q *query) bool {
 	for _, n := range q.view.zone.Sorted(apex.Name) {
 		for i := range n.Sets {
 			set := &n.Sets[i]
-			for j := range set.Records {
-				ok = ok && t.add(q.rr(n.Name+".", set, &set.Records[j]))
+			for _, r := range set.Records() {
+				ok = ok && t.add(q.rr(n.Name+".", set, &r))
 			}
 		}
 	}

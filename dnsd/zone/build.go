@@ -14,15 +14,15 @@ import (
 // Builder makes zones of successive snapshots of apps. It is not safe for concurrent use; the zones are.
 type Builder struct {
 	o      Options
-	apps   map[string]*contribution // by app id
-	owners map[string]*contribution // name → who contributes to it: one, or the group that shares it
+	apps   map[string]map[string]*contribution // by framework, by app id
+	owners map[string]*contribution            // name → who contributes to it: one, or the group that shares it
 	// children counts, of each name inside a zone, the names one label longer that exist.
 	children map[string]int
 	agents   map[string]int // host → how many apps have tasks on it
 	zone     *Zone
-	shared   map[string]bool // names of several contributions
-	bad      map[string]bool // apps, by id, with something to report
-	fallback map[string]bool // names of apps of which no task passes its checks
+	shared   map[string]bool          // names of several contributions
+	bad      map[string]*contribution // apps, by their contribution's id, with something to report
+	fallback map[string]bool          // names of apps of which no task passes its checks
 
 	infra                 Infra
 	cluster, static, vips *contribution
@@ -30,6 +30,7 @@ type Builder struct {
 
 	fresh   []*contribution // those with groups made during this update
 	touched []touch
+	records []Record // room for those of a set in the making
 	w       *writer
 }
 
@@ -41,7 +42,8 @@ type touch struct {
 
 // contribution is what one app, or one other source, gave: enough to take it back.
 type contribution struct {
-	id       string
+	id       string       // of an app: its own, after framework and colon if that is another than the main one
+	of       string       // framework
 	info     *api.AppInfo // nil for what is no app
 	names    []string     // sorted
 	hosts    []string     // agents of its tasks
@@ -55,9 +57,19 @@ type contribution struct {
 	ids    []string        // the same for Node.Apps; empty for what is no app
 }
 
-func newContribution(id string, info *api.AppInfo) *contribution {
-	c := &contribution{id: id, info: info}
+func newContribution(id string) *contribution {
+	c := &contribution{id: id}
 	c.self = []*contribution{c}
+	return c
+}
+
+// contributionOf is for an app of a framework; info is nil when there is none any more.
+func (b *Builder) contributionOf(framework, id string, info *api.AppInfo) *contribution {
+	if framework != b.o.Framework {
+		id = framework + ":" + id
+	}
+	c := newContribution(id)
+	c.of, c.info = framework, info
 	if info != nil {
 		c.ids = []string{id}
 	}
@@ -67,15 +79,16 @@ func newContribution(id string, info *api.AppInfo) *contribution {
 // NewBuilder returns a Builder that knows no apps. The options must have passed Validate.
 func NewBuilder(o Options) *Builder {
 	b := &Builder{
-		o: o, apps: map[string]*contribution{}, owners: map[string]*contribution{}, children: map[string]int{},
-		agents: map[string]int{}, shared: map[string]bool{}, bad: map[string]bool{},
+		o: o, apps: map[string]map[string]*contribution{}, owners: map[string]*contribution{}, children: map[string]int{},
+		agents: map[string]int{}, shared: map[string]bool{}, bad: map[string]*contribution{},
 		fallback: map[string]bool{}, zone: &Zone{domain: o.Domain, apexes: apexes(&o)}, again: true,
 	}
 	b.w = newWriter(&b.o)
 	for i := range b.zone.apexes {
 		b.zone.apexes[i].seal(0)
 	}
-	b.cluster, b.static, b.vips = newContribution("", nil), newContribution("", nil), newContribution("", nil)
+	b.zone.pending = len(o.Frameworks) > 0
+	b.cluster, b.static, b.vips = newContribution(""), newContribution(""), newContribution("")
 	return b
 }
 
@@ -104,19 +117,29 @@ func (b *Builder) SetVIPs(vips map[string][]netip.Addr) {
 
 // Rehost says that hosts have other addresses than before; the next Update makes what depends on them anew.
 func (b *Builder) Rehost(hosts ...string) {
-	for _, c := range b.apps {
-		c.moved = c.moved || slices.ContainsFunc(c.hosts, func(h string) bool { return slices.Contains(hosts, h) })
+	for _, apps := range b.apps {
+		for _, c := range apps {
+			c.moved = c.moved || slices.ContainsFunc(c.hosts, func(h string) bool { return slices.Contains(hosts, h) })
+		}
 	}
 	b.again = true
 }
 
-// Update returns the zone of apps. Apps whose pointer is the one of the last call are taken to be unchanged. The serial
-// of a zone that differs from the last one is now (Unix seconds), or one more than the last where that is larger; when
-// nothing differs, the last zone itself is returned.
+// Update returns the zone with apps as those of the main framework. Apps whose pointer is the one of the last call are taken to
+// be unchanged. The serial of a zone that differs from the last one is now (Unix seconds), or one more than the last where that
+// is larger; when nothing differs, the last zone itself is returned.
 func (b *Builder) Update(apps []*api.AppInfo, now uint32) *Zone {
-	b.replaceAll(b.changed(apps))
-	if len(b.apps) > len(apps) {
-		b.removeAbsent(apps)
+	return b.UpdateOf(b.o.Framework, apps, now)
+}
+
+// UpdateOf is Update for the apps of one framework: the main one, or one of Options.Frameworks.
+func (b *Builder) UpdateOf(framework string, apps []*api.AppInfo, now uint32) *Zone {
+	if b.apps[framework] == nil {
+		b.apps[framework] = make(map[string]*contribution, len(apps))
+	}
+	b.replaceAll(b.changed(framework, apps))
+	if len(b.apps[framework]) > len(apps) {
+		b.removeAbsent(framework, apps)
 	}
 	if b.again {
 		b.again = false
@@ -127,15 +150,21 @@ func (b *Builder) Update(apps []*api.AppInfo, now uint32) *Zone {
 	return b.zone
 }
 
+// pending reports whether apps of some framework have never been given.
+func (b *Builder) pending() bool {
+	return slices.ContainsFunc(b.o.Frameworks, func(f string) bool { return b.apps[f] == nil })
+}
+
 // changed returns contributions for the apps that differ, with groups.
-func (b *Builder) changed(apps []*api.AppInfo) []*contribution {
+func (b *Builder) changed(framework string, apps []*api.AppInfo) []*contribution {
 	var out []*contribution
+	present := b.apps[framework]
 	for _, a := range apps {
-		old := b.apps[a.ID]
+		old := present[a.ID]
 		if old != nil && old.info == a && !old.moved {
 			continue
 		}
-		c := newContribution(a.ID, a)
+		c := b.contributionOf(framework, a.ID, a)
 		if old != nil {
 			c.kept = keepAddrs(old.info, a, old.kept)
 		}
@@ -167,6 +196,7 @@ func (b *Builder) generate(list []*contribution) {
 }
 
 func (c *contribution) make(w *writer) {
+	w.framework = c.of
 	c.problems = w.app(c.info, c.kept)
 	c.hosts = hostsOf(c.info)
 	c.groups, c.unusable = w.take()
@@ -198,25 +228,26 @@ func (b *Builder) replaceAll(list []*contribution) {
 		b.touched = make([]touch, 0, n)
 	}
 	for _, c := range list {
-		old := b.apps[c.id]
+		apps := b.apps[c.of]
+		old := apps[c.info.ID]
 		if old == nil {
 			old = &contribution{}
 		}
-		b.apps[c.id] = c
+		apps[c.info.ID] = c
 		b.swap(old, c)
 	}
 }
 
 // removeAbsent takes out the apps that are not in the list.
-func (b *Builder) removeAbsent(apps []*api.AppInfo) {
+func (b *Builder) removeAbsent(framework string, apps []*api.AppInfo) {
 	present := make(map[string]bool, len(apps))
 	for _, a := range apps {
 		present[a.ID] = true
 	}
-	for id, c := range b.apps {
+	for id, c := range b.apps[framework] {
 		if !present[id] {
-			delete(b.apps, id)
-			b.swap(c, newContribution(id, nil))
+			delete(b.apps[framework], id)
+			b.swap(c, b.contributionOf(framework, id, nil))
 		}
 	}
 }
@@ -240,7 +271,7 @@ func (b *Builder) swap(old, c *contribution) {
 	b.countAgents(old.hosts, -1)
 	b.countAgents(c.hosts, 1)
 	if delete(b.bad, c.id); len(c.unusable)+len(c.problems) > 0 {
-		b.bad[c.id] = true
+		b.bad[c.id] = c
 	}
 	b.fresh = append(b.fresh, c)
 }

@@ -189,7 +189,7 @@ func TestOnlyTasksThatShouldGetTraffic(t *testing.T) {
 			set := NewBuilder(o).Update([]*api.AppInfo{tt.app}, 1).Lookup("web.marathon.mesos", TypeA).Set
 			var got []string
 			if set != nil {
-				for _, r := range set.Records {
+				for _, r := range set.Records() {
 					got = append(got, r.Addr.String())
 				}
 			}
@@ -218,7 +218,7 @@ func TestCollisionsAreMergedAndReported(t *testing.T) {
 	second.Tasks[0].ID, second.Tasks[0].Host = "t2", "10.0.0.2"
 	z := b.Update([]*api.AppInfo{hostApp("/b/web", 1000), second}, 1)
 	r := z.Lookup("web-b.marathon.mesos", TypeA)
-	if r.Set == nil || len(r.Set.Records) != 2 || len(r.Node.Apps) != 2 {
+	if r.Set == nil || r.Set.Len() != 2 || len(r.Node.Apps) != 2 {
 		t.Errorf("merged set: %+v of %v", r.Set, r.Node)
 	}
 	if p := b.Problems(); len(p) == 0 || !slices.Equal(p[0].Apps, []string{"/b/web", "/web-b"}) {

@@ -20,7 +20,7 @@ func at(z *Zone, name string) []string {
 	}
 	var out []string
 	for i := range n.Sets {
-		for _, r := range n.Sets[i].Records {
+		for _, r := range n.Sets[i].Records() {
 			out = append(out, strings.Join(strings.Fields(r.Text(n.Sets[i].Type)), " "))
 		}
 	}
@@ -316,7 +316,7 @@ func TestFurtherNamesAreNobodyElses(t *testing.T) {
 		b.SetInfra(Infra{Leader: "10.9.0.2:8080", Masters: []string{"10.9.0.2:8080"}, Own: []netip.Addr{ip("10.9.0.3")}})
 		z := b.Update([]*api.AppInfo{a, victim}, 1)
 		r := z.Lookup(name+".mesos", TypeA)
-		leads := r.Set != nil && slices.ContainsFunc(r.Set.Records, func(r Record) bool { return r.Addr == ip("10.6.6.6") })
+		leads := r.Set != nil && slices.ContainsFunc(r.Set.Records(), func(r Record) bool { return r.Addr == ip("10.6.6.6") })
 		if leads != ok {
 			t.Errorf("%s: leads to the app that says so: %v", name, leads)
 		}
@@ -368,7 +368,7 @@ func FuzzAppID(f *testing.F) {
 				if len(n.Sets[i].Wire()) == 0 {
 					t.Errorf("%s: nothing to send", n.Name)
 				}
-				for _, r := range n.Sets[i].Records {
+				for _, r := range n.Sets[i].Records() {
 					if r.Target != "" && !encodable(r.Target) {
 						t.Errorf("target %q", r.Target)
 					}
@@ -405,12 +405,12 @@ func TestAgentGetsAnotherAddress(t *testing.T) {
 		b.Rehost("boss", "node1")
 		z = b.Update(apps, uint32(10+i))
 		for _, name := range []string{"web.marathon.mesos", "web.marathon.slave.mesos", "node1.agent.mesos", "leader.mesos"} {
-			if r := z.Lookup(name, TypeA); r.Answer != Success || len(r.Set.Records) != 1 || r.Set.Records[0].Addr.String() != ip {
+			if r := z.Lookup(name, TypeA); r.Answer != Success || r.Set.Len() != 1 || r.Set.First().Addr.String() != ip {
 				t.Errorf("%s: %+v, want %s", name, r.Set, ip)
 			}
 		}
 	}
-	if r := z.Lookup("db.marathon.mesos", TypeA); r.Set.Records[0].Addr.String() != "10.0.0.1" {
+	if r := z.Lookup("db.marathon.mesos", TypeA); r.Set.First().Addr.String() != "10.0.0.1" {
 		t.Errorf("db: %+v", r.Set)
 	}
 }

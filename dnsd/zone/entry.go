@@ -60,8 +60,8 @@ func (w *writer) app(a *api.AppInfo, kept map[string][]netip.Addr) (problems []s
 	if over.source != "" {
 		aw.sources = []Source{over.source}
 	}
-	suffix := "." + w.o.Framework + "." + w.o.Domain
-	slave := "." + w.o.Framework + ".slave." + w.o.Domain
+	suffix := "." + w.framework + "." + w.o.Domain
+	slave := "." + w.framework + ".slave." + w.o.Domain
 	for _, n := range names {
 		aw.names = append(aw.names, appName{
 			name: n, own: w.expect(w.at(n+suffix), len(tasks)), agent: w.expect(w.at(n+slave), len(tasks)),
@@ -124,7 +124,7 @@ func (n *appName) service(w *appWriter, proto, port string, agent bool) int {
 			return s.at
 		}
 	}
-	name := prefixed(n.name) + "._" + fit(proto, maxLabel-1) + "." + w.o.Framework
+	name := prefixed(n.name) + "._" + fit(proto, maxLabel-1) + "." + w.framework
 	if agent {
 		name += ".slave"
 	}
@@ -150,7 +150,7 @@ func (w *writer) pointers(addrs []netip.Addr, target string, ok bool) {
 // dcosTasks writes the three names that say in themselves which address they have. Each part is one label there, the
 // framework's name too.
 func (w *writer) dcosTasks(name string, tasks []task) {
-	base := name + "." + Label(w.o.Framework, w.o.Rules) + "."
+	base := name + "." + Label(w.framework, w.o.Rules) + "."
 	n := len(tasks)
 	agent, own, either := w.expect(w.at(base+dcosAgent), n), w.expect(w.at(base+dcosOwn), n), w.expect(w.at(base+dcosEither), n)
 	for i := range tasks {

@@ -13,6 +13,8 @@ type Infra struct {
 	Leader  string       // of the orchestrators, host:port; "" is unknown
 	Masters []string     // the orchestrators as configured, host:port, in order
 	Own     []netip.Addr // addresses at which this server can be asked
+	// Leaders are the leading orchestrators of other frameworks, host:port by name.
+	Leaders map[string]string
 }
 
 // host is one address book entry: who it is, and at which port.
@@ -113,6 +115,11 @@ func (w *writer) masters(in Infra) {
 	if led {
 		w.lead(leader)
 	}
+	for name, l := range in.Leaders {
+		if h, ok := parseHost(l, o.Resolve); ok && slices.Contains(o.Frameworks, name) {
+			w.leadFramework(name, h)
+		}
+	}
 	var seen []string
 	var all []host
 	for _, m := range append(slices.Clone(in.Masters), in.Leader) {
@@ -148,9 +155,7 @@ func (w *writer) zooKeepers(masters []host) {
 
 func (w *writer) lead(h host) {
 	o := w.o
-	framework := o.Framework + "." + o.Domain
-	w.addrs(w.at(framework), h.addrs, o.InfraTTL, true)
-	w.service("_framework._tcp."+framework, framework, h.port)
+	w.leadFramework(o.Framework, h)
 	w.addrs(w.at("leader."+o.Domain), h.addrs, o.InfraTTL, true)
 	for _, proto := range []string{"tcp", "udp"} {
 		w.service("_leader._"+proto+"."+o.Domain, "leader."+o.Domain, h.port)
@@ -158,6 +163,12 @@ func (w *writer) lead(h host) {
 	if o.DCOS {
 		w.addrs(w.at("leader."+dcosZone), h.addrs, dcosTTL, true)
 	}
+}
+
+func (w *writer) leadFramework(name string, h host) {
+	framework := name + "." + w.o.Domain
+	w.addrs(w.at(framework), h.addrs, w.o.InfraTTL, true)
+	w.service("_framework._tcp."+framework, framework, h.port)
 }
 
 func (w *writer) service(name, target string, port uint16) {

@@ -34,9 +34,12 @@ const (
 type Options struct {
 	Domain    string // apex, default mesos
 	Framework string // the orchestrator's name, default marathon
-	Rules     Rules
-	Sources   []Source // default auto
-	Filter    HealthFilter
+	// Frameworks are the names of other orchestrators whose apps are served as well. Until apps of each have been given, what is
+	// not in the zone is Pending.
+	Frameworks []string
+	Rules      Rules
+	Sources    []Source // default auto
+	Filter     HealthFilter
 	// TargetCompat restores Mesos-DNS' SRV targets: T-H-S.F.domain for every port, whatever its address is.
 	TargetCompat bool
 	Weight       uint16 // of SRV records, default 1
@@ -80,6 +83,9 @@ func (o Options) Validate() (Options, error) {
 	if o.Framework = Fragment(o.Framework, o.Rules); o.Framework == "" {
 		return o, fmt.Errorf("framework name: expected letters, digits and hyphens")
 	}
+	if err := o.completeFrameworks(); err != nil {
+		return o, err
+	}
 	if len(o.Sources) == 0 {
 		return o, fmt.Errorf("address sources: expected at least one")
 	}
@@ -108,6 +114,27 @@ func (o Options) Validate() (Options, error) {
 	err := o.SOA.complete(o.Domain)
 	return o, err
 }
+
+// completeFrameworks brings the names of other frameworks into the form of the zone's own. Two of one name would be one.
+func (o *Options) completeFrameworks() error {
+	list := make([]string, 0, len(o.Frameworks))
+	for _, name := range o.Frameworks {
+		f := Fragment(name, o.Rules)
+		switch {
+		case f == "" || len(f) > maxDomain || !encodable(f):
+			return fmt.Errorf("framework name %.100q: expected letters, digits and hyphens, at most %d bytes", name, maxDomain)
+		case f == o.Framework || slices.Contains(list, f):
+			return fmt.Errorf("framework name %q: two frameworks have it", f)
+		case len(list) == maxFrameworks:
+			return fmt.Errorf("framework name %q: more than %d others", f, maxFrameworks)
+		}
+		list = append(list, f)
+	}
+	o.Frameworks = list
+	return nil
+}
+
+const maxFrameworks = 32
 
 // maxDomain leaves room for the labels of services in front of it.
 const maxDomain = 63

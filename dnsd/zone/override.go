@@ -63,7 +63,7 @@ func overridesOf(a *api.AppInfo, o *Options) (v overrides, problems []string) {
 	}
 	if s, ok := a.Labels[LabelNames]; ok {
 		if v.aliases = aliases(s, o); v.aliases == nil {
-			wrong(LabelNames, "up to 16 names, comma-separated, none of them the cluster's or below "+o.Framework)
+			wrong(LabelNames, "up to 16 names, comma-separated, none of them the cluster's or below a framework's")
 		}
 	}
 	return v, problems
@@ -86,8 +86,13 @@ func aliases(s string, o *Options) []string {
 // those.
 func reserved(name string, o *Options) bool {
 	top := name[strings.LastIndexByte(name, '.')+1:]
+	for _, f := range append([]string{o.Framework}, o.Frameworks...) {
+		if below(name, f) || below(f, name) {
+			return true
+		}
+	}
 	switch {
-	case below(name, o.Framework) || below(o.Framework, name) || name+"."+o.Domain == o.SOA.Mname:
+	case name+"."+o.Domain == o.SOA.Mname:
 		return true
 	case slices.Contains([]string{"slave", "agent", "leader", "_tcp", "_udp"}, top):
 		return true

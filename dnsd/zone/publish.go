@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -9,6 +10,9 @@ import (
 // publish makes the touched names anew in a copy of the zone.
 func (b *Builder) publish(now uint32) {
 	next := &change{zone: *b.zone, room: len(b.touched) / shards}
+	if p := b.pending(); p != next.zone.pending {
+		next.zone.pending, next.changed = p, true
+	}
 	for _, t := range b.touched {
 		old := next.get(t.name)
 		fresh := b.node(t)
@@ -30,10 +34,11 @@ func (b *Builder) publish(now uint32) {
 	}
 	clear(b.touched)
 	clear(b.fresh)
+	clear(b.records[:cap(b.records)])
 	b.touched, b.fresh = b.touched[:0], b.fresh[:0]
 	const large = 1 << 16
 	if cap(b.touched) > large {
-		b.touched, b.fresh = nil, nil
+		b.touched, b.fresh, b.records = nil, nil, nil
 	}
 	if next.changed {
 		b.zone = next.seal(now)
@@ -47,8 +52,12 @@ func (b *Builder) noteFallback(name string, n *Node) {
 		return
 	}
 	for _, id := range n.Apps {
-		names, _ := appNames(id, b.o.Rules)
-		if len(names) > 0 && names[0]+"."+b.o.Framework+"."+b.o.Domain == name {
+		of, own, other := strings.Cut(id, ":")
+		if !other {
+			of, own = b.o.Framework, id
+		}
+		names, _ := appNames(own, b.o.Rules)
+		if len(names) > 0 && names[0]+"."+of+"."+b.o.Domain == name {
 			b.fallback[name] = true
 		}
 	}
@@ -154,7 +163,7 @@ func (b *Builder) sealed(name string, all []entry, ids []string) *Node {
 		for end < len(kept) && kept[end].typ == kept[0].typ {
 			end++
 		}
-		n.Sets = append(n.Sets, rrset(kept[:end]))
+		n.Sets = append(n.Sets, b.rrset(kept[:end]))
 		kept = kept[end:]
 	}
 	return n
@@ -178,19 +187,19 @@ func (b *Builder) filter(all []entry) (kept []entry, fallback bool) {
 
 // rrset makes a set of sorted entries of one type. All get one TTL, the least (RFC 2181 section 5.2). Of a CNAME there can be
 // only one, and of an address's names one is enough.
-func rrset(list []entry) RRset {
-	set := RRset{Type: list[0].typ, TTL: list[0].ttl, Records: make([]Record, 0, len(list))}
+func (b *Builder) rrset(list []entry) RRset {
+	typ, ttl, records := list[0].typ, list[0].ttl, b.records[:0]
 	for _, e := range list {
-		set.TTL = min(set.TTL, e.ttl)
-		if n := len(set.Records); n == 0 || set.Records[n-1] != e.data {
-			set.Records = append(set.Records, e.data)
+		ttl = min(ttl, e.ttl)
+		if n := len(records); n == 0 || records[n-1] != e.data {
+			records = append(records, e.data)
 		}
 	}
-	if set.Type == TypeCNAME || set.Type == TypePTR {
-		set.Records = set.Records[:1]
+	b.records = records
+	if typ == TypeCNAME || typ == TypePTR {
+		records = records[:1]
 	}
-	set.seal()
-	return set
+	return newSet(typ, ttl, records)
 }
 
 func sameNode(a, b *Node) bool {
@@ -198,7 +207,7 @@ func sameNode(a, b *Node) bool {
 		return (a == nil || len(a.Sets) == 0) && b == nil
 	}
 	return a.Fallback == b.Fallback && slices.Equal(a.Apps, b.Apps) && slices.EqualFunc(a.Sets, b.Sets, func(x, y RRset) bool {
-		return x.Type == y.Type && x.TTL == y.TTL && slices.Equal(x.Records, y.Records)
+		return x.Type == y.Type && bytes.Equal(x.wire, y.wire)
 	})
 }
 
@@ -237,8 +246,8 @@ func (c *change) tally(n *Node, sign int) {
 	c.zone.count.Names += sign
 	for i := range n.Sets {
 		set := &n.Sets[i]
-		c.zone.count.Records += sign * len(set.Records)
-		c.zone.count.Types[slices.Index(CountedTypes[:], set.Type)] += sign * len(set.Records)
+		c.zone.count.Records += sign * set.Len()
+		c.zone.count.Types[slices.Index(CountedTypes[:], set.Type)] += sign * set.Len()
 	}
 }
 

@@ -31,8 +31,7 @@ func (b *Builder) Troubles() int { return len(b.shared) + len(b.bad) }
 // although their checks fail, sorted.
 func (b *Builder) Problems() []Problem {
 	var out []Problem
-	for id := range b.bad {
-		c := b.apps[id]
+	for _, c := range b.bad {
 		for _, name := range c.unusable {
 			out = append(out, Problem{name, c.ids, reasonUnusable})
 		}

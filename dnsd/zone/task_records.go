@@ -22,8 +22,10 @@ func NewLister(o Options) *Lister {
 	return l
 }
 
-// Task lists the records of the i-th task of a, sorted by name. Whether the zone serves them depends on the other tasks.
-func (l *Lister) Task(a *api.AppInfo, i int) []NamedRecord {
+// Task lists the records of the i-th task of a framework's app, sorted by name. Whether the zone serves them depends on the
+// other tasks.
+func (l *Lister) Task(framework string, a *api.AppInfo, i int) []NamedRecord {
+	l.w.framework = framework
 	one := *a
 	one.Tasks = a.Tasks[i : i+1]
 	l.w.app(&one, nil)

@@ -26,7 +26,7 @@ func (z *Zone) WriteZone(w io.Writer, apex string) (int64, error) {
 	for _, n := range z.Sorted(apex) {
 		for i := range n.Sets {
 			set := &n.Sets[i]
-			for _, r := range set.Records {
+			for _, r := range set.Records() {
 				fmt.Fprintf(b, "%s.\t%d\tIN\t%s\n", n.Name, set.TTL, r.Text(set.Type))
 			}
 		}

@@ -2,6 +2,7 @@ package zone
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"strings"
 )
 
@@ -76,16 +77,82 @@ func (r *Record) wireSize(typ uint16) int {
 // caller must not change it.
 func (s *RRset) Wire() []byte { return s.wire }
 
-// seal makes the set's wire form.
-func (s *RRset) seal() {
-	n := 0
-	for i := range s.Records {
-		n += s.Records[i].wireSize(s.Type)
+// Len returns the number of records.
+func (s *RRset) Len() int { return int(s.n) }
+
+// First returns the first record.
+func (s *RRset) First() Record { return parseRecord(s.Type, s.wire) }
+
+// Records returns all records.
+func (s *RRset) Records() []Record { return s.From(0, s.Len()) }
+
+// From returns n records, from the first-th on; the first follows the last.
+func (s *RRset) From(first, n int) []Record {
+	out := make([]Record, 0, n)
+	rest := s.wire[Offset(s.wire, first):]
+	for range n {
+		if len(rest) == 0 {
+			rest = s.wire
+		}
+		out = append(out, parseRecord(s.Type, rest))
+		rest = rest[RecordSize(rest):]
 	}
-	s.wire = make([]byte, 0, n)
-	for i := range s.Records {
-		s.wire = appendRecord(s.wire, s.Type, s.TTL, &s.Records[i])
+	return out
+}
+
+// RecordSize is the size of the record that b begins with, whose owner is a pointer.
+func RecordSize(b []byte) int { return rrHead + int(binary.BigEndian.Uint16(b[rrHead-2:])) }
+
+// Offset is where the i-th of several records begins.
+func Offset(wire []byte, i int) int {
+	at := 0
+	for range i {
+		at += RecordSize(wire[at:])
 	}
+	return at
+}
+
+// parseRecord undoes appendRecord.
+func parseRecord(typ uint16, b []byte) (r Record) {
+	data := b[rrHead:RecordSize(b)]
+	switch typ {
+	case TypeA, TypeAAAA:
+		r.Addr, _ = netip.AddrFromSlice(data)
+		return r
+	case TypeSRV:
+		r.Priority, r.Weight = binary.BigEndian.Uint16(data), binary.BigEndian.Uint16(data[2:])
+		r.Port, data = binary.BigEndian.Uint16(data[4:]), data[6:]
+	}
+	var text [maxName + 1]byte
+	r.Target = string(AppendText(text[:0], data))
+	return r
+}
+
+// AppendText writes an uncompressed name as text, without the trailing dot. The root is no text.
+func AppendText(text, name []byte) []byte {
+	if len(name) < 2 {
+		return text
+	}
+	at := len(text)
+	text = append(text, name[1:len(name)-1]...)
+	for i := at + int(name[0]); i < len(text); i += 1 + int(name[i-at+1]) {
+		text[i] = '.' // in the place of the next label's length
+	}
+	return text
+}
+
+// newSet makes a set of records that are sorted and without repeats.
+func newSet(typ uint16, ttl uint32, list []Record) RRset {
+	set := RRset{Type: typ, TTL: ttl, n: uint32(len(list))}
+	size := 0
+	for i := range list {
+		size += list[i].wireSize(typ)
+	}
+	set.wire = make([]byte, 0, size)
+	for i := range list {
+		set.wire = appendRecord(set.wire, typ, ttl, &list[i])
+	}
+	return set
 }
 
 // AuthorityWire returns the SOA record for a negative answer without its owner, which must be put before it.

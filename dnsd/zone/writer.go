@@ -8,13 +8,16 @@ import (
 
 // writer collects what one contributor gives, name by name. It is used again for the next contributor.
 type writer struct {
-	o        *Options
-	groups   []group
-	index    map[string]int // name → index in groups, -1 for a name that cannot be sent
-	unusable []string
+	o         *Options
+	framework string // whose apps are written
+	groups    []group
+	index     map[string]int // name → index in groups, -1 for a name that cannot be sent
+	unusable  []string
 }
 
-func newWriter(o *Options) *writer { return &writer{o: o, index: map[string]int{}} }
+func newWriter(o *Options) *writer {
+	return &writer{o: o, framework: o.Framework, index: map[string]int{}}
+}
 
 // at returns the index of the group of a name, or -1 if the name cannot be sent, which is noted.
 func (w *writer) at(name string) int {

@@ -18,6 +18,8 @@ type Zone struct {
 	apexes []Apex // longest name first
 	shard  [shards]map[string]*Node
 	count  Count
+	// pending says that apps of some framework are not known yet, so that nothing is known not to exist.
+	pending bool
 }
 
 // Count says how large a zone is.
@@ -42,12 +44,13 @@ type Node struct {
 	one [1]RRset // room for Sets, as most names have one
 }
 
-// RRset holds the records of one type, sorted, without repeats.
+// RRset holds the records of one type, sorted, without repeats. They are kept as they are sent, and in no other form: of
+// hundreds of thousands of names, that is most of the memory.
 type RRset struct {
-	Type    uint16
-	TTL     uint32 // seconds
-	Records []Record
-	wire    []byte
+	Type uint16
+	TTL  uint32 // seconds
+	n    uint32 // records
+	wire []byte
 }
 
 // Set returns the records of a type, nil if there are none.
@@ -70,6 +73,7 @@ const (
 	Alias                  // Set has the CNAME record that the name has instead
 	NoData                 // the name exists, but has no record of the type
 	NXDomain               // the name does not exist, nor any name below it
+	Pending                // whether the name exists is not known yet
 )
 
 // Result is what Lookup found.
@@ -87,7 +91,7 @@ func (z *Zone) Lookup(name string, typ uint16) Result { return z.LookupBytes([]b
 
 // LookupBytes is Lookup for a name in a buffer; it does not allocate.
 func (z *Zone) LookupBytes(name []byte, typ uint16) Result {
-	n := z.shard[maphash.Bytes(seed, name)%shards][string(name)]
+	n := z.NodeBytes(name)
 	if n != nil {
 		if set := n.Set(typ); set != nil {
 			return Result{Success, set, n, z.ApexOf(name)}
@@ -104,7 +108,15 @@ func (z *Zone) LookupBytes(name []byte, typ uint16) Result {
 	case len(a.Name) == len(name):
 		return Result{NoData, nil, nil, a}
 	}
+	if z.pending {
+		return Result{Pending, nil, nil, a}
+	}
 	return Result{NXDomain, nil, nil, a}
+}
+
+// NodeBytes is Node for a name in a buffer; it does not allocate.
+func (z *Zone) NodeBytes(name []byte) *Node {
+	return z.shard[maphash.Bytes(seed, name)%shards][string(name)]
 }
 
 // Node returns the name's node, nil if there is no such name. Unlike Lookup it does not say whose the name is.

@@ -144,6 +144,9 @@ func (h *HAProxy) check(ctx context.Context, out render.Output, want *Sections, 
 	if err != nil {
 		return nil, err
 	}
+	if r := endless(out.Config()); len(r) > 0 {
+		return nil, &CheckError{Reasons: r}
+	}
 	if !h.opt.SkipCheck {
 		if err := h.opt.Binary.verify(ctx, h.opt.Paths, out, h.opt.CheckTimeout, nice); err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/google/renameio/v2"
@@ -28,13 +29,12 @@ func (p Paths) stage(out render.Output) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("stage configuration: %w", err)
 	}
-	config := out.Config()
+	config := moved(out.Config(), p.Dir(), dir, out.Maps)
 	for _, m := range out.Maps {
 		if !mapName.MatchString(m.Name) {
 			err = fmt.Errorf("map name %q: expected letters, digits, _ . -", shorten(m.Name))
 			break
 		}
-		config = bytes.ReplaceAll(config, []byte(filepath.Join(p.Dir(), m.Name)), []byte(filepath.Join(dir, m.Name)))
 		if err = os.WriteFile(filepath.Join(dir, m.Name), m.Data, 0o600); err != nil {
 			break
 		}
@@ -46,6 +46,27 @@ func (p Paths) stage(out render.Output) (string, error) {
 		return dir, fmt.Errorf("stage configuration: %w", err)
 	}
 	return dir, nil
+}
+
+// moved is a configuration whose maps lie in another directory. It is read once, however many maps there are: the text of
+// thousands of apps is large.
+func moved(config []byte, from, to string, maps []render.Map) []byte {
+	dir := []byte(from + string(filepath.Separator))
+	text := make([]byte, 0, len(config)+len(config)/64)
+	for {
+		at := bytes.Index(config, dir)
+		if at < 0 {
+			return append(text, config...)
+		}
+		rest := config[at+len(dir):]
+		text = append(text, config[:at]...)
+		if slices.ContainsFunc(maps, func(m render.Map) bool { return bytes.HasPrefix(rest, []byte(m.Name)) }) {
+			text = append(append(text, to...), filepath.Separator)
+		} else {
+			text = append(text, dir...)
+		}
+		config = rest
+	}
 }
 
 // install puts maps and then configuration in place, each by renaming a synced temporary file of the same directory. New

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"berth/mlb/plan"
+	"berth/mlb/render"
 )
 
 func TestVersionAndFeaturesAreRead(t *testing.T) {
@@ -230,4 +231,12 @@ func FuzzAnswers(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestMapsAreMovedAndNothingElse(t *testing.T) {
+	list := []render.Map{{Name: "a.map"}, {Name: "b.map"}}
+	got := string(moved([]byte("map(/etc/m/a.map) /etc/m/b.map,x /etc/m/cert.pem /etc/m/a.map"), "/etc/m", "/run/check-1", list))
+	if want := "map(/run/check-1/a.map) /run/check-1/b.map,x /etc/m/cert.pem /run/check-1/a.map"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

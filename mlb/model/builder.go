@@ -62,30 +62,51 @@ func compareServices(a, b *Service) int {
 	return a.Port - b.Port
 }
 
-// units builds every logical app, on all processors: they do not touch one another.
+// units gives what every logical app gives: what it gave last time if nothing changed, or else built on all processors,
+// since they do not touch one another. A single one is built here and now: on a busy machine, waiting for another
+// processor takes longer.
 func (b *Builder) units(opt *Options, list []unit, autos [][]int, was []*built) []*built {
 	results := make([]*built, len(list))
+	var fresh []int
+	for i, u := range list {
+		if b.stands(was[i], u, autos[i], opt.Resolve) {
+			was[i].unit = u // lets go of the list of the build before
+			results[i] = was[i]
+			continue
+		}
+		fresh = append(fresh, i)
+	}
 	const share = 64 // units taken at a time
 	var next atomic.Int64
 	work := func() {
 		for {
 			to := int(next.Add(share))
 			from := to - share
-			if from >= len(list) {
+			if from >= len(fresh) {
 				return
 			}
-			for i := from; i < min(to, len(list)); i++ {
-				results[i] = b.unit(opt, list[i], autos[i], was[i])
+			for _, i := range fresh[from:min(to, len(fresh))] {
+				var last verdicts
+				if was[i] != nil {
+					last = was[i].verdicts
+				}
+				r := buildUnit(opt, list[i], autos[i], last)
+				results[i] = &r
 			}
 		}
 	}
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0)-1, len(list)/share) {
+	for range min(runtime.GOMAXPROCS(0)-1, len(fresh)/share) {
 		wg.Go(work)
 	}
 	work()
 	wg.Wait()
 	return results
+}
+
+// stands says whether a unit gives what it gave last time.
+func (b *Builder) stands(was *built, u unit, auto []int, resolve func(string) (string, bool)) bool {
+	return was != nil && was.unit.same(u) && slices.Equal(was.auto, auto) && stillThere(was.hosts, resolve)
 }
 
 // former finds what each unit gave last time, nil if it was not there. Both lists are sorted, so that one walk does.
@@ -104,30 +125,20 @@ func (b *Builder) former(list []unit) []*built {
 	return was
 }
 
-// unit returns what u gave last time, or builds it.
-func (b *Builder) unit(opt *Options, u unit, auto []int, was *built) *built {
-	var last verdicts
-	if was != nil {
-		if was.unit.same(u) && slices.Equal(was.auto, auto) && stillThere(was.hosts, opt.Resolve) {
-			was.unit = u // lets go of the list of the build before
-			return was
-		}
-		last = was.verdicts
-	}
-	r := buildUnit(opt, u, auto, last)
-	return &r
-}
-
 func stillThere(hosts map[string]string, resolve func(string) (string, bool)) bool {
-	for host, ip := range hosts {
-		if ask(resolve, host) != ip {
+	for host, was := range hosts {
+		ip := ""
+		if resolve != nil {
+			ip, _ = resolve(host)
+		}
+		if ip != was {
 			return false
 		}
 	}
 	return true
 }
 
-// memo asks about each host once in a build.
+// memo asks about each host once in a build, and gives addresses as ask does.
 func memo(resolve func(string) (string, bool)) func(string) (string, bool) {
 	if resolve == nil {
 		return nil
@@ -143,7 +154,8 @@ func memo(resolve func(string) (string, bool)) func(string) (string, bool) {
 		defer mu.Unlock()
 		a, ok := known[host]
 		if !ok {
-			a.ip, a.ok = resolve(host)
+			a.ip = ask(resolve, host)
+			a.ok = a.ip != ""
 			known[host] = a
 		}
 		return a.ip, a.ok

@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,16 +123,20 @@ func (b *unitBuild) unknown(key, name string, known map[string]*Label) {
 	b.p.warnf(key, "", "is no label of this load balancer")
 }
 
-// nearest is the known label with the fewest edits to name, if those are few; of equals the first by name.
+// nearest is the known label whose name is nearest to name, nil if none is near.
 func nearest(name string, known map[string]*Label) *Label {
+	return known[Nearest(name, slices.Sorted(maps.Keys(known)))]
+}
+
+// Nearest is the one of the known names with the fewest edits to name, if those are few, else ""; of equals the first.
+func Nearest(name string, known []string) string {
 	if len(name) > 100 {
-		return nil
+		return ""
 	}
-	var best *Label
-	least := 1 + max(2, min(4, len(name)/4))
-	for _, l := range known {
-		if d := distance(name, l.Name); d < least || d == least && best != nil && l.Name < best.Name {
-			best, least = l, d
+	best, least := "", 1+max(2, min(4, len(name)/4))
+	for _, k := range known {
+		if d := distance(name, k); d < least {
+			best, least = k, d
 		}
 	}
 	return best

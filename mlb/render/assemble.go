@@ -122,6 +122,14 @@ func flag(on bool) string {
 
 func (r *Renderer) bind(port int) string { return r.opt.Addr + ":" + strconv.Itoa(port) }
 
+// front is what a port for host names is bound to.
+func (r *Renderer) front(port int) string {
+	if r.opt.AcceptProxy {
+		return r.bind(port) + " accept-proxy"
+	}
+	return r.bind(port)
+}
+
 func (r *Renderer) head() string {
 	o := r.opt
 	conns, each := "", "10000"
@@ -172,7 +180,7 @@ func span(d time.Duration) string {
 
 func (r *Renderer) httpFrontend(own *ownRules) string {
 	dir := r.opt.MapDir
-	return r.text("HTTP_FRONTEND_HEAD", r.bind(r.opt.HTTPPort), flag(r.opt.AccessLog)) +
+	return r.text("HTTP_FRONTEND_HEAD", r.front(r.opt.HTTPPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
 		r.turns(own, own.http) +
@@ -185,7 +193,7 @@ func (r *Renderer) turns(own *ownRules, list rules) string {
 	if own.cells == nil {
 		return ""
 	}
-	return r.text("MAP_FRONTEND_OWN_LOOKUP", r.opt.MapDir) + list.text +
+	return r.text("MAP_FRONTEND_OWN_LOOKUP", r.opt.MapDir) + list.text() +
 		"  http-request unset-var(txn.backend) if " + ownPrefix + "taken\n"
 }
 
@@ -195,7 +203,7 @@ func (r *Renderer) httpsFrontend(own *ownRules, certs []string, g grouped) strin
 	if len(g.list) > 0 { // first, so that nothing goes before what it says of a host
 		list = "crt-list " + dir + "/" + CertList + " " + list
 	}
-	return r.text("HTTPS_FRONTEND_HEAD", list, r.bind(r.opt.HTTPSPort), flag(r.opt.AccessLog)) +
+	return r.text("HTTPS_FRONTEND_HEAD", list, r.front(r.opt.HTTPSPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
 		r.text("MAP_FRONTEND_LOOKUP", dir) +
 		g.guards + r.turns(own, own.https) + own.https.useLines() + r.text("MAP_HTTPS_FRONTEND_ACL", "", dir)
@@ -204,7 +212,7 @@ func (r *Renderer) httpsFrontend(own *ownRules, certs []string, g grouped) strin
 func (r *Renderer) appIDFrontend(own *ownRules) string {
 	return r.text("HTTP_FRONTEND_APPID_HEAD", r.bind(r.opt.AppIDPort), flag(r.opt.AccessLog)) +
 		r.text("FRONTEND_HTTP_OPTIONS") +
-		own.appID.text + own.appID.useLines() + r.text("MAP_HTTP_FRONTEND_APPID_ACL", r.opt.MapDir)
+		own.appID.text() + own.appID.useLines() + r.text("MAP_HTTP_FRONTEND_APPID_ACL", r.opt.MapDir)
 }
 
 // certificates are the operator's, in their order, then those that services with a virtual host bring, sorted. Without

@@ -17,15 +17,15 @@ const ownPrefix = "mlb_own_"
 //
 //	http-request deny if TRUE
 //	use_backend web_1 if beta
-//	→ acl mlb_own_web_1 var(txn.own) -m sub |web_1|
-//	  http-request set-var(txn.turn0) bool(true) if mlb_own_web_1 !mlb_own_taken || !mlb_own_else !mlb_own_taken
-//	  acl mlb_own_web_1:turn var(txn.turn0) -m found
-//	  http-request deny if mlb_own_web_1:turn TRUE
-//	  http-request set-var(txn.taken) str(web_1) if mlb_own_web_1:turn beta !mlb_own_taken
+//	→ http-request set-var(txn.turn0) bool(true) if { var(txn.own) -m sub |web_1| } !mlb_own_taken || !mlb_own_else !mlb_own_taken
+//	  http-request deny if { var(txn.turn0) -m found } TRUE
+//	  http-request set-var(txn.taken) str(web_1) if { var(txn.turn0) -m found } beta !mlb_own_taken
+//
+// Conditions have no names of their own: HAProxy looks names up one by one, and there may be thousands.
 type confinement struct {
 	service  string
 	turn     string            // variable that says it is the service's turn
-	mine     []string          // conditions of which one must hold for a request to be the service's
+	mine     string            // condition under which a request is the service's
 	rename   map[string]string // ACLs that get other names
 	strict   bool              // it is an app's text: each rule must have a condition
 	replaced bool              // it is an operator's text, which may claim hosts that no app has, as an app's may
@@ -33,12 +33,14 @@ type confinement struct {
 
 // rules are lines for a frontend, those that choose a backend apart: HAProxy runs them after all others, wherever they stand.
 type rules struct {
-	text string
-	uses []string // lines that choose one which is not the service's own, or choose whatever was taken
+	parts []string // texts, one after the other
+	uses  []string // lines that choose one which is not the service's own, or choose whatever was taken
 }
 
+func (r *rules) text() string { return strings.Join(r.parts, "") }
+
 func (r *rules) add(more rules) {
-	r.text += more.text
+	r.parts = append(r.parts, more.parts...)
 	for _, u := range more.uses {
 		if !slices.Contains(r.uses, u) {
 			r.uses = append(r.uses, u)
@@ -48,7 +50,7 @@ func (r *rules) add(more rules) {
 
 // useLines writes the choices.
 func (r *rules) useLines() string {
-	if r.text == "" {
+	if len(r.parts) == 0 {
 		return ""
 	}
 	return strings.Join(r.uses, "") + "  use_backend %[var(txn.taken)] if " + ownPrefix + "taken\n"
@@ -66,16 +68,11 @@ func guardACLs(others []string) string {
 
 func (c *confinement) apply(text string) (rules, error) {
 	var b strings.Builder
-	own := ownPrefix + c.service
-	for _, match := range c.mine {
-		fmt.Fprintf(&b, "  acl %s %s\n", own, match)
-	}
-	guard := own + " !" + ownPrefix + "taken"
+	guard := "{ " + c.mine + " } !" + ownPrefix + "taken"
 	if c.strict || c.replaced {
 		guard += " || !" + ownPrefix + "else !" + ownPrefix + "taken"
 	}
 	fmt.Fprintf(&b, "  http-request set-var(%s) bool(true) if %s\n", c.turn, guard)
-	fmt.Fprintf(&b, "  acl %s:turn var(%s) -m found\n", own, c.turn)
 	var out rules
 	for line := range strings.Lines(text) {
 		line, use, err := c.line(strings.TrimSuffix(line, "\n"))
@@ -90,7 +87,7 @@ func (c *confinement) apply(text string) (rules, error) {
 			b.WriteByte('\n')
 		}
 	}
-	out.text = b.String()
+	out.parts = []string{b.String()}
 	return out, nil
 }
 
@@ -165,7 +162,7 @@ func (c *confinement) condition(words []word) ([]string, error) {
 				and[j] = term[:len(term)-len(name)] + to
 			}
 		}
-		all[i] = ownPrefix + c.service + ":turn " + strings.Join(and, " ")
+		all[i] = "{ var(" + c.turn + ") -m found } " + strings.Join(and, " ")
 	}
 	return all, nil
 }

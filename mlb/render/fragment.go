@@ -134,7 +134,7 @@ func (r *Renderer) httpBackend(b *bytes.Buffer, s *model.Service) error {
 	}{
 		{s.Auth != nil, "BACKEND_AUTH", []string{s.Name, realm(s)}},
 		{s.HSTS, "BACKEND_HSTS_OPTIONS", nil},
-		{true, "BACKEND_HTTP_OPTIONS", nil},
+		{true, "BACKEND_HTTP_OPTIONS", []string{flag(r.opt.OverwriteForwarded)}},
 		{s.RedirectPath != "", "HTTP_BACKEND_REDIR", []string{hosts, s.RedirectPath, escapeFormat(s.RedirectPath), matches}},
 		{s.ProxypassPath != "", "HTTP_BACKEND_PROXYPASS_GLUE", []string{
 			hosts, s.ProxypassPath, firstExact(s.VHosts), severalMatches(s.VHosts), foldRegex(s.ProxypassPath),

@@ -29,6 +29,10 @@ type Options struct {
 	StatsAddr string
 	// StatsUser and StatsPassword, when set, are asked for on the statistics and admin page; only its health check is open.
 	StatsUser, StatsPassword string
+	// AcceptProxy expects the PROXY protocol on HTTPPort and HTTPSPort: a load balancer in front tells the client's address.
+	AcceptProxy bool
+	// OverwriteForwarded drops what a client says of itself in X-Forwarded-For, -Proto and -Port.
+	OverwriteForwarded bool
 	// NoHTTP leaves out the frontends on HTTPPort and HTTPSPort.
 	NoHTTP bool
 

@@ -92,7 +92,7 @@ func TestSplitLineReadsAsHAProxyDoes(t *testing.T) {
 }
 
 func TestRulesInSharedFrontendsActOnlyForTheApp(t *testing.T) {
-	const turn = "mlb_own_web_1:turn "
+	const turn = "{ var(txn.turn0) -m found } "
 	for _, tt := range []struct{ name, line, want, use string }{
 		{"a condition gets one more term", `  http-request deny if TRUE`, `  http-request deny if ` + turn + `TRUE`, ""},
 		{"each alternative does", `http-request deny if a b || c or !d`,
@@ -124,7 +124,7 @@ func TestRulesInSharedFrontendsActOnlyForTheApp(t *testing.T) {
 			}
 		})
 	}
-	strict, lenient := confinement{service: "web_1", strict: true}, confinement{service: "web_1"}
+	strict, lenient := confinement{service: "web_1", turn: "txn.turn0", strict: true}, confinement{service: "web_1", turn: "txn.turn0"}
 	for _, line := range []string{
 		`http-request deny`, `http-request deny if`, `http-request deny if { path /a`, `http-request deny unless a || b`,
 		`http-request deny if || a`, `acl mlb_own_web_1 path /`, `http-request deny if mlb_own_web_1`, `acl`,
@@ -138,7 +138,7 @@ func TestRulesInSharedFrontendsActOnlyForTheApp(t *testing.T) {
 		"  http-request deny":              {"  http-request deny", ""},
 		"  use_backend x":                  {"", "  use_backend x\n"},
 		"  use_backend %[path,map(/m)]":    {"", "  use_backend %[path,map(/m)]\n"},
-		"use_backend %[path,map(/m)] if a": {"", "  use_backend %[path,map(/m)] if mlb_own_web_1:turn a\n"},
+		"use_backend %[path,map(/m)] if a": {"", "  use_backend %[path,map(/m)] if { var(txn.turn0) -m found } a\n"},
 	} {
 		if out, use, err := lenient.line(line); err != nil || out != want[0] || use != want[1] {
 			t.Errorf("an operator's %q became %q, %q, %v", line, out, use, err)

@@ -170,7 +170,7 @@ func (r *Renderer) hostRules(o *ownRules, m *model.Model, missing map[string]boo
 	o.cells = cellMap(cells)
 	o.acls = r.operatorACLs()
 	guards := guardACLs([]string{"var(txn.own) -m found", "var(txn.backend) -m found"})
-	o.http.text, o.https.text = guards, guards
+	o.http.parts, o.https.parts = []string{guards}, []string{guards}
 	slices.SortStableFunc(own, inOrder)
 	var found []model.Problem
 	for i, s := range own {
@@ -236,7 +236,7 @@ func (r *Renderer) writeOwn(o *ownRules, i int, s *model.Service) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Concat(defines(http.text), defines(https.text)) {
+	for _, name := range slices.Concat(defines(http.text()), defines(https.text())) {
 		o.acls[name] = s.App
 	}
 	o.http.add(http)
@@ -250,7 +250,7 @@ func (r *Renderer) ownText(o *ownRules, i int, s *model.Service, rs ruleSet) (ru
 	if err != nil {
 		return rules{}, err
 	}
-	c := confinement{service: s.Name, turn: "txn.turn" + strconv.Itoa(i), mine: []string{"var(txn.own) -m sub |" + s.Name + "|"}}
+	c := confinement{service: s.Name, turn: "txn.turn" + strconv.Itoa(i), mine: "var(txn.own) -m sub |" + s.Name + "|"}
 	for _, name := range rs.names() {
 		c.replaced = c.replaced || r.replaced[name]
 		c.strict = c.strict || s.Templates[name] != ""
@@ -385,14 +385,14 @@ func (r *Renderer) appRules(o *ownRules, m *model.Model, missing map[string]bool
 	others = append(others, "req.hdr(x-marathon-app-id),lower,map_str("+r.opt.MapDir+"/"+AppMap+") -m found")
 	o.acls = r.operatorACLs() // names are those of one frontend
 	var found []model.Problem
-	o.appID.text = guardACLs(others)
+	o.appID.parts = []string{guardACLs(others)}
 	for i, s := range own {
 		rule, err := r.appRule(o, i, s)
 		if err != nil {
 			found = append(found, failure(s, err, "its app id is left out"))
 			continue
 		}
-		for _, acl := range defines(rule.text) {
+		for _, acl := range defines(rule.text()) {
 			o.acls[acl] = s.App
 		}
 		o.appID.add(rule)
@@ -406,7 +406,7 @@ func (r *Renderer) appRule(o *ownRules, i int, s *model.Service) (rules, error) 
 	if err := r.put(&b, s, name, model.Clean(s.App), strings.Join(s.VHosts, ","), s.App, s.Name); err != nil {
 		return rules{}, err
 	}
-	c := confinement{service: s.Name, turn: "txn.turn" + strconv.Itoa(i), mine: []string{"hdr(x-marathon-app-id) -i " + s.App},
+	c := confinement{service: s.Name, turn: "txn.turn" + strconv.Itoa(i), mine: "hdr(x-marathon-app-id) -i " + s.App,
 		replaced: r.replaced[name], strict: s.Templates[name] != "", rename: o.renames(s, b.String())}
 	return c.apply(b.String())
 }

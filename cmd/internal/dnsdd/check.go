@@ -35,6 +35,13 @@ func (c *Config) zoneOptions() (zone.Options, error) {
 	if c.RFC952 {
 		o.Rules = zone.RFC952
 	}
+	for _, a := range c.Also {
+		name, urls, ok := strings.Cut(a, "=")
+		if !ok || name == "" || len(cli.SplitList([]string{urls})) == 0 {
+			return o, cli.Usagef("--also %q: expected name=URL,URL", a)
+		}
+		o.Frameworks = append(o.Frameworks, name)
+	}
 	for _, s := range cli.SplitList(c.IPSources) {
 		o.Sources = append(o.Sources, zone.Source(s))
 	}
@@ -126,7 +133,7 @@ func (c *Config) vipOptions() (dnsd.VIPOptions, error) {
 	if !c.DCOS {
 		return dnsd.VIPOptions{}, cli.Usagef("--vip: its names are in a zone that --dcos=false leaves out")
 	}
-	o := dnsd.VIPOptions{URL: c.VIP, File: c.state("vips.json")}
+	o := dnsd.VIPOptions{URL: c.VIP, File: c.state(fileVIPs)}
 	if id, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		o.Boot = strings.TrimSpace(string(id))
 	}

@@ -27,6 +27,7 @@ type Config struct {
 	StaleAfter      time.Duration
 	ExpireAfter     time.Duration // 0: never
 	Subscriber      string        // "" is made from host name and listener
+	Also            []string      // name=URL,URL of other frameworks
 	VIP             string        // URL of this node's vip, whose names are served; "" serves none
 
 	// Addresses.
@@ -61,6 +62,7 @@ type Config struct {
 	AllowQuery     []string
 	AllowRecursion []string
 	AllowTransfer  []string
+	Notify         []string // IP or IP:port of secondaries
 	MaxTCP         int
 
 	// Others' names.

@@ -130,6 +130,34 @@ func TestDaemon(t *testing.T) {
 	}
 }
 
+func TestAnotherCluster(t *testing.T) {
+	src, other := clienttest.NewServer(t), clienttest.NewServer(t)
+	src.SetApp(app("/web", "10.0.0.1"))
+	other.SetApp(app("/web", "10.0.0.2"))
+	state := t.TempDir()
+	b := start(t, func(c *Config) {
+		c.StateDir, c.Also = state, []string{"Staging=" + strings.Replace(other.URL(), "http://", "http://u:secret@", 1)}
+	}, src.URL())
+	if m := await(t, b, "web.staging.mesos", dns.TypeA); m.Answer[0].(*dns.A).A.String() != "10.0.0.2" {
+		t.Errorf("%v", m)
+	}
+	if m := await(t, b, "web.marathon.mesos", dns.TypeA); m.Answer[0].(*dns.A).A.String() != "10.0.0.1" {
+		t.Errorf("%v", m)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	for path, want := range map[string]string{"/v1/config": `"Also":["Staging=http://127`, "/v1/enumerate": `"name":"staging"`} {
+		resp, err := http.Get("http://" + b.HTTP + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(text), want) || strings.Contains(string(text), "secret") {
+			t.Errorf("%s: %s %v", path, text, err)
+		}
+	}
+}
+
 func TestWithoutSource(t *testing.T) {
 	b := start(t, nil, "http://127.0.0.1:1")
 	if m := ask(t, b, "test1.marathon.mesos", dns.TypeA); m.Rcode != dns.RcodeServerFailure {
@@ -190,6 +218,9 @@ func TestUsage(t *testing.T) {
 		{"an unknown source", []string{"--ip-sources", "luck"}, "address source"},
 		{"a network", []string{"--listen", "127.0.0.1:0", "--http", "", "--allow-query", "10/8", "--state-dir", ""}, "--allow-query"},
 		{"expired before it is stale", []string{"--listen", "127.0.0.1:0", "--http", "", "--expire-after", "10s", "--state-dir", ""}, "--expire-after"},
+		{"another cluster without URL", []string{"--listen", "127.0.0.1:0", "--http", "", "--also", "x", "--state-dir", ""}, "--also"},
+		{"another cluster of the same name", []string{"--listen", "127.0.0.1:0", "--http", "", "--also", "marathon=http://h", "--state-dir", ""}, "two frameworks"},
+		{"a secondary by name", []string{"--listen", "127.0.0.1:0", "--http", "", "--notify", "ns2", "--state-dir", ""}, "--notify"},
 		{"a vip that is no URL", []string{"--listen", "127.0.0.1:0", "--http", "", "--vip", "127.0.0.1:8124", "--state-dir", ""}, "--vip"},
 		{"no address at all", []string{"--listen", "", "--http", ""}, "at least one"},
 	} {

@@ -22,6 +22,8 @@ func AddFlags(f *pflag.FlagSet, c *Config) {
 func sourceFlags(f *pflag.FlagSet, c *Config) {
 	f.StringSliceVarP(&c.Marathon, "marathon", "m", c.Marathon, "`URL` of the orchestrator or Marathon; several are members of\n"+
 		"one cluster")
+	f.StringArrayVar(&c.Also, "also", c.Also, "`name=URL,URL` of another orchestrator or Marathon, whose apps are served as\n"+
+		"APP.name.DOMAIN; its credentials are in the URL; repeatable")
 	f.StringVar(&c.Credentials, "auth-credentials", c.Credentials, "`user:password`; others on this machine can read flags, so\n"+
 		"prefer the environment or the file")
 	f.StringVar(&c.CredentialsFile, "marathon-auth-credential-file", c.CredentialsFile, "`file` whose first line is user:password")
@@ -95,6 +97,7 @@ func answerFlags(f *pflag.FlagSet, c *Config) {
 		"10.0.0.0/8; private, loopback, all and none are names for some")
 	f.StringSliceVar(&c.AllowRecursion, "allow-recursion", c.AllowRecursion, "`networks` that may ask for names that are not ours")
 	f.StringSliceVar(&c.AllowTransfer, "allow-transfer", c.AllowTransfer, "`networks` that may transfer zones")
+	f.StringSliceVar(&c.Notify, "notify", c.Notify, "`IP` or IP:port of secondaries that are told of changes of the main zone")
 	f.IntVar(&c.MaxTCP, "max-tcp", c.MaxTCP, "TCP `connections` at a time")
 }
 

@@ -1,9 +1,12 @@
 package dnsdd
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -36,13 +39,30 @@ func (c *Config) account() (*account, error) {
 	return &account{uid, gid}, nil
 }
 
+// own gives the state directory to the user, with what an earlier run as another user left there.
+func (a *account) own(dir string, frameworks []string) error {
+	if err := os.Chown(dir, a.uid, a.gid); err != nil {
+		return err
+	}
+	files := slices.Clone(stateFiles)
+	for _, f := range frameworks {
+		files = append(files, appsFileOf(f))
+	}
+	for _, name := range files {
+		if err := os.Lchown(filepath.Join(dir, name), a.uid, a.gid); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // become gives everything up that only the present user may; dir goes to the new one.
-func (a *account) become(dir string) error {
+func (a *account) become(dir string, frameworks []string) error {
 	if a == nil || os.Geteuid() == a.uid {
 		return nil
 	}
 	if dir != "" {
-		if err := os.Chown(dir, a.uid, a.gid); err != nil {
+		if err := a.own(dir, frameworks); err != nil {
 			return fmt.Errorf("state directory: %w", err)
 		}
 	}

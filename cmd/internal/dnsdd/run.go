@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -52,10 +53,13 @@ type daemon struct {
 	http      net.Listener
 	names     *hosts
 	source    *client.Client
+	others    []dnsd.Framework
 	vips      dnsd.VIPOptions
 	forward   *forward.Forwarder
 	server    *server.Server
 	loop      *dnsd.Daemon
+
+	secondaries []netip.AddrPort
 }
 
 // Run checks c, binds all addresses, and answers until ctx ends. A clean stop returns nil. It does not need its source: until
@@ -105,7 +109,7 @@ func (d *daemon) bind(ctx context.Context) error {
 			d.c.StateDir = ""
 		}
 	}
-	if err := who.become(d.c.StateDir); err != nil {
+	if err := who.become(d.c.StateDir, d.zone.Frameworks); err != nil {
 		return err
 	}
 	d.bound()
@@ -152,6 +156,9 @@ func (d *daemon) wire() (err error) {
 	if d.source, err = client.New(co); err != nil {
 		return cli.UsageError{Err: err}
 	}
+	if err := d.wireOthers(co); err != nil {
+		return err
+	}
 	d.names = newHosts()
 	d.zone.Resolve = d.names.lookup
 	b := zone.NewBuilder(d.zone)
@@ -174,9 +181,26 @@ func (d *daemon) wire() (err error) {
 		return err
 	}
 	d.loop = dnsd.New(dnsd.Options{
-		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), InfraFile: d.c.state("infra.json"),
+		Source: d.source, Server: d.server, Builder: b, Infra: d.c.infra(own), Frameworks: d.others, InfraFile: d.c.state(fileInfra),
 		StaleAfter: d.c.StaleAfter, ExpireAfter: d.c.ExpireAfter, Log: d.log,
 	})
+	return nil
+}
+
+// wireOthers makes the clients of other frameworks, like the main one's but for URLs, credentials and file.
+func (d *daemon) wireOthers(o client.Options) error {
+	for i, a := range d.c.Also {
+		_, urls, _ := strings.Cut(a, "=")
+		o := o
+		o.URLs, o.User, o.Password, o.ServiceAccount = cli.SplitList([]string{urls}), "", "", nil
+		o.TokenFile, o.CertFile, o.KeyFile = "", "", "" // the main one's are nobody else's business
+		o.CacheFile = d.c.state(appsFileOf(d.zone.Frameworks[i]))
+		c, err := client.New(o)
+		if err != nil {
+			return cli.Usagef("--also %s: %v", d.zone.Frameworks[i], err)
+		}
+		d.others = append(d.others, dnsd.Framework{Name: d.zone.Frameworks[i], Source: c})
+	}
 	return nil
 }
 
@@ -196,9 +220,24 @@ func (d *daemon) wireServer(empty *zone.Zone) error {
 	if err != nil {
 		return err
 	}
+	if d.secondaries, err = d.c.secondaries(); err != nil {
+		return err
+	}
 	d.server, err = server.New(sc, empty, d.forward, d.log)
 	return err
 }
+
+// stateFiles are the files in the state directory.
+var stateFiles = []string{fileApps, fileInfra, fileVIPs}
+
+const (
+	fileApps  = "apps.json"
+	fileInfra = "infra.json"
+	fileVIPs  = "vips.json"
+)
+
+// appsFileOf is where the apps of another framework are kept.
+func appsFileOf(framework string) string { return "apps-" + framework + ".json" }
 
 // state is the path of a file that is kept, "" if none are.
 func (c *Config) state(name string) string {
@@ -224,6 +263,9 @@ func (d *daemon) run(ctx context.Context) error {
 	group.Go(func() { _ = d.loop.Run(inside) })
 	group.Go(func() { d.followFiles(inside) })
 	group.Go(func() { d.names.run(inside, d.loop.Rehost) })
+	if len(d.secondaries) > 0 {
+		group.Go(func() { d.notify(inside) })
+	}
 	if d.c.VIP != "" {
 		group.Go(func() { d.loop.FollowVIPs(inside, d.vips) })
 	}
@@ -282,6 +324,9 @@ func (d *daemon) close() {
 	}
 	if d.source != nil {
 		d.source.Close()
+	}
+	for _, f := range d.others {
+		f.Source.(*client.Client).Close()
 	}
 	if d.names != nil {
 		d.names.close()

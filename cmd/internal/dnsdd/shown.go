@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"berth/cmd/internal/cli"
@@ -15,6 +16,7 @@ func (c *Config) shown(listening []netip.AddrPort) map[string]any {
 	out := map[string]any{
 		"Marathon": withoutSecrets(cli.SplitList(c.Marathon)), "Masters": c.masters(), "RefreshSeconds": int(c.Resync / time.Second),
 		"TTL": c.TTL, "InfraTTL": c.InfraTTL, "SRVRecordDefaultWeight": c.SRVWeight, "Domain": c.Domain, "Framework": c.Framework,
+		"Also":      c.shownAlso(),
 		"Resolvers": c.Resolvers, "ZoneResolvers": c.ZoneResolvers, "Timeout": int(c.Timeout / time.Second),
 		"ExternalOn": c.External, "RecurseOn": c.RecursionAvailable, "DnsOn": len(listening) > 0, "HttpOn": c.HTTP != "",
 		"SOAMname": c.SOA.Mname, "SOARname": c.SOA.Rname, "SOARefresh": c.SOA.Refresh, "SOARetry": c.SOA.Retry,
@@ -42,6 +44,16 @@ func withoutSecrets(urls []string) []string {
 		}
 		u.User = nil
 		out = append(out, u.String())
+	}
+	return out
+}
+
+// shownAlso is the other frameworks without secrets.
+func (c *Config) shownAlso() []string {
+	out := make([]string, 0, len(c.Also))
+	for _, a := range c.Also {
+		name, urls, _ := strings.Cut(a, "=")
+		out = append(out, name+"="+strings.Join(withoutSecrets(strings.Split(urls, ",")), ","))
 	}
 	return out
 }

@@ -16,7 +16,7 @@ func (c *Config) clientOptions(listening []netip.AddrPort, log *slog.Logger) (cl
 	o := client.Options{
 		URLs: cli.SplitList(c.Marathon), CAFile: c.CACert, Insecure: c.Insecure, TokenFile: c.TokenFile,
 		CertFile: c.ClientCert, KeyFile: c.ClientKey, UserAgent: "dnsd", Role: "dnsd",
-		Subscriber: c.Subscriber, Quiet: c.Quiet, Ceiling: c.Ceiling, Resync: c.Resync, CacheFile: c.state("apps.json"),
+		Subscriber: c.Subscriber, Quiet: c.Quiet, Ceiling: c.Ceiling, Resync: c.Resync, CacheFile: c.state(fileApps),
 		DiskAfter: 100 * time.Millisecond, Log: log,
 	}
 	if c.DCOSCredentials != "" {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,7 @@ func Command() *cobra.Command {
 	warnings := addFormer(cmd.Flags())
 	cmd.Flags().StringVar(&file, "config", "", "JSON `file` with flag names as keys; the environment and flags win")
 	reference := cmd.Flags().Bool("longhelp", false, "print flags, templates and labels as Markdown, and end")
+	abbreviate(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *reference {
 			return writeReference(cmd.OutOrStdout(), cmd.Flags())
@@ -72,7 +74,7 @@ func (c *Config) complete(cmd *cobra.Command, file string, args []string, warnin
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range append(said, warnings()...) {
+	for _, w := range slices.Concat(said, warnings(), withoutEffect(os.Environ())) {
 		log.Warn(w)
 	}
 	certs, err := certificatesFromEnvironment(filepath.Join(filepath.Dir(c.HAProxyConfig), "certs"), os.LookupEnv)

@@ -44,6 +44,8 @@ type Config struct {
 	StatsPort        int
 	AppIDPort        int
 	DontBindHTTP     bool
+	AcceptProxy      bool   // on the ports for host names
+	Forwarded        string // what becomes of X-Forwarded-* that clients send: trust or overwrite
 	SSLCerts         []string
 	GroupHTTPS       bool
 	User, Group      string // "auto" is haproxy when started by root and there is such a user
@@ -85,7 +87,7 @@ func DefaultConfig() Config {
 		Resync: 5 * time.Minute, StaleAfter: 10 * time.Minute,
 		AutoPortMin: 10050, AutoPortMax: 10100, TemplateLabels: true,
 		HAProxyConfig: "/etc/haproxy/haproxy.cfg", BindAddress: "*",
-		HTTPPort: 80, HTTPSPort: 443, StatsPort: 9090, AppIDPort: 9091,
+		Forwarded: trust, HTTPPort: 80, HTTPSPort: 443, StatsPort: 9090, AppIDPort: 9091,
 		User: auto, HardStopAfter: 10 * time.Minute, MaxReloads: 20,
 		HAProxyLog: "stdout format raw", TemplateDir: "templates", ServerStates: true, Archive: 5,
 		CheckTimeout: 30 * time.Second, ReloadTimeout: 30 * time.Second, ReloadInterval: 10, MaxReloadRetries: 10,
@@ -96,3 +98,6 @@ func DefaultConfig() Config {
 }
 
 const auto = "auto"
+
+// Values of Forwarded.
+const trust, overwrite = "trust", "overwrite"

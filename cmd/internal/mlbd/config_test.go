@@ -41,6 +41,40 @@ func TestMarathonLBsEnvironmentIsTakenOver(t *testing.T) {
 	}
 }
 
+func TestFlagsOfMarathonLBMayBeCutShort(t *testing.T) {
+	cmd := Command()
+	if err := cmd.ParseFlags([]string{"--strict", "--reload=3", "--haproxy-c", "/x.cfg", "--lru", "7", "--http-port", "81"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"strict-mode": "true", "reload-interval": "3", "haproxy-config": "/x.cfg", "lru-cache-capacity": "7", "http-port": "81",
+	} {
+		if got := cmd.Flags().Lookup(name).Value.String(); got != want {
+			t.Errorf("--%s is %q, want %q", name, got, want)
+		}
+	}
+	for _, bad := range []string{"--max=1", "--nothing", "--http=1", "--m=x"} {
+		if err := Command().ParseFlags([]string{bad}); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
+func TestVariablesWithoutEffectAreNamed(t *testing.T) {
+	got := withoutEffect([]string{
+		"HAPROXY_HEAD=x", "HAPROXY_SSL_CERT7=x", "HAPROXY_GLOBAL_DEFAULT_OPTIONS=x", "PORTS=80", "HAPROXY_VERSION=2.6", "VAULT_TOKEN=",
+		"HAPROXY_SYSCTL_PARAMS=a=b", "HAPROXY_BACKEND_HEADD=x", "BACKEND_HEADD=x", "HAPROXY_SSL_CERTS=x",
+	})
+	want := []string{
+		"the variable HAPROXY_BACKEND_HEADD has no effect; HAPROXY_BACKEND_HEAD would",
+		"the variable HAPROXY_SSL_CERTS has no effect; HAPROXY_SSL_CERT would",
+		"the variable HAPROXY_SYSCTL_PARAMS has no effect: set the kernel's parameters on the host",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestNumberedCertificatesNeedTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	if got, err := certificatesFromEnvironment(dir, env(map[string]string{"HAPROXY_SSL_CERT0": "x"})); err != nil || got != nil {
@@ -74,6 +108,7 @@ func TestConfigErrorsNameTheFlag(t *testing.T) {
 		"a path with a blank":    {func(c *Config) { c.SSLCerts = []string{"/a b"} }, "--ssl-certs"},
 		"no address":             {func(c *Config) { c.StatsAddress = "localhost" }, "--stats-address"},
 		"negative time":          {func(c *Config) { c.ShutdownTimeout = -1 }, "--shutdown-timeout"},
+		"forwarded headers":      {func(c *Config) { c.Forwarded = "keep" }, "--forwarded-headers"},
 		"retries below -1":       {func(c *Config) { c.MaxReloadRetries = -2 }, "--max-reload-retries"},
 		"no quiet time":          {func(c *Config) { c.Quiet = 0 }, "--quiet"},
 		"admin without a port":   {func(c *Config) { c.AdminListen = "127.0.0.1" }, "--admin-listen"},

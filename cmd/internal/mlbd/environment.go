@@ -2,8 +2,10 @@ package mlbd
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,6 +13,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"berth/cmd/internal/cli"
+	"berth/mlb"
+	"berth/mlb/model"
 )
 
 // EnvPrefix begins the environment variable of every flag: MLB_HTTP_PORT.
@@ -38,6 +42,45 @@ func (c *Config) marathonLB(f *pflag.FlagSet, lookup func(string) (string, bool)
 			c.TemplateDir = dir
 		}
 	}
+}
+
+// formerVariables are of marathon-lb's container and have no effect here, with the reason.
+var formerVariables = map[string]string{
+	"HAPROXY_RELOAD_SIGTERM_DELAY": "mlb reloads HAProxy itself; see --hard-stop-after",
+	"HAPROXY_SYSCTL_PARAMS":        "set the kernel's parameters on the host",
+	"HAPROXY_SYSCTL_NONSTRICT":     "set the kernel's parameters on the host",
+	"HAPROXY_SYSLOGD":              "HAProxy's log is mlb's own, or goes where --haproxy-log says; --access-log has every request",
+	"SYSLOG_SOCKET":                "mlb logs to stderr",
+	"POLL_INTERVAL":                "mlb follows events; --resync says how often everything is read anew",
+	"VAULT_TOKEN":                  "give credentials in MLB_AUTH_CREDENTIALS or --marathon-auth-credential-file",
+}
+
+// withoutEffect says which variables of an environment somebody may expect to do something: marathon-lb's former ones, and
+// those that nearly have the name of a template.
+func withoutEffect(environ []string) []string {
+	known := map[string]bool{"HAPROXY_GLOBAL_DEFAULT_OPTIONS": true, "HAPROXY_SSL_CERT": true}
+	for i := range maxNumbered + 1 {
+		known["HAPROXY_SSL_CERT"+strconv.Itoa(i)] = true
+	}
+	for _, name := range mlb.TemplateNames() {
+		known["HAPROXY_"+name] = true
+	}
+	var said []string
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		if value == "" || known[name] {
+			continue
+		}
+		if why := formerVariables[name]; why != "" {
+			said = append(said, fmt.Sprintf("the variable %s has no effect: %s", name, why))
+			continue
+		}
+		if near := model.Nearest(name, slices.Sorted(maps.Keys(known))); strings.HasPrefix(name, "HAPROXY_") && near != "" {
+			said = append(said, fmt.Sprintf("the variable %s has no effect; %s would", name, near))
+		}
+	}
+	slices.Sort(said)
+	return said
 }
 
 func isDir(path string) bool {

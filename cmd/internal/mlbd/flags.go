@@ -2,6 +2,7 @@ package mlbd
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -68,6 +69,10 @@ func haproxyFlags(f *pflag.FlagSet, c *Config) {
 	f.IntVar(&c.StatsPort, "stats-port", c.StatsPort, "`port` of statistics and admin pages")
 	f.IntVar(&c.AppIDPort, "appid-port", c.AppIDPort, "`port` for the header X-Marathon-App-Id")
 	f.BoolVar(&c.DontBindHTTP, "dont-bind-http-https", c.DontBindHTTP, "no ports for host names")
+	f.BoolVar(&c.AcceptProxy, "accept-proxy", c.AcceptProxy, "expect the PROXY protocol on the ports for host names, from a load\n"+
+		"balancer in front; a service port has HAPROXY_<n>_BIND_OPTIONS for that")
+	f.StringVar(&c.Forwarded, "forwarded-headers", c.Forwarded, "trust or overwrite: what becomes of X-Forwarded-For, -Proto and\n"+
+		"-Port that a client sends; overwrite where clients connect directly, or by the PROXY protocol")
 	f.StringSliceVar(&c.SSLCerts, "ssl-certs", c.SSLCerts, "PEM `files` or directories for the TLS port, the first is the default\n"+
 		"(default: /etc/ssl/cert.pem if there is one, else self-signed)")
 	f.BoolVar(&c.GroupHTTPS, "group-https-by-vhost", c.GroupHTTPS, "HAPROXY_<n>_SSL_CERT and the TLS words of\n"+
@@ -149,4 +154,35 @@ func addFormer(f *pflag.FlagSet) (warnings func() []string) {
 		}
 		return given
 	}
+}
+
+// marathonLBFlags are the long flags of marathon-lb's generator (marathon-lb.md section 13).
+var marathonLBFlags = []string{
+	"archive-versions", "auth-credentials", "command", "dcos-auth-credentials", "dont-bind-http-https", "dry", "group",
+	"group-https-by-vhost", "haproxy-config", "haproxy-map", "health-check", "help", "log-format", "log-level", "longhelp",
+	"lru-cache-capacity", "marathon", "marathon-auth-credential-file", "marathon-ca-cert", "max-backoff", "max-reload-retries",
+	"max-serv-port-ip-per-task", "min-serv-port-ip-per-task", "reload-interval", "skip-config-cleanup", "skip-validation", "sse",
+	"ssl-certs", "strict-mode", "syslog-socket",
+}
+
+// abbreviate makes f take what marathon-lb's argument parser took: a flag of marathon-lb cut short, where only one of them
+// begins like that. Names of flags of f are never taken for something else.
+func abbreviate(f *pflag.FlagSet) {
+	names := map[string]bool{}
+	f.VisitAll(func(fl *pflag.Flag) { names[fl.Name] = true })
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if names[name] {
+			return pflag.NormalizedName(name)
+		}
+		var long []string
+		for _, l := range marathonLBFlags {
+			if name != "" && strings.HasPrefix(l, name) {
+				long = append(long, l)
+			}
+		}
+		if len(long) == 1 {
+			name = long[0]
+		}
+		return pflag.NormalizedName(name)
+	})
 }

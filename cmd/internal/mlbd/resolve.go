@@ -54,14 +54,20 @@ func (c Config) check() error {
 		"--archive-versions": float64(c.Archive), "--maxconn": float64(c.MaxConn), "--max-old-workers": float64(c.MaxReloads),
 		"--hard-stop-after": float64(c.HardStopAfter), "--close-spread-time": float64(c.CloseSpread),
 		"--shutdown-delay": float64(c.ShutdownDelay), "--shutdown-timeout": float64(c.ShutdownTimeout),
-		"--reload-interval": c.ReloadInterval, "--max-backoff": c.MaxBackoff, "--max-reload-retries": float64(c.MaxReloadRetries + 1),
+		"--reload-interval": c.ReloadInterval, "--max-backoff": c.MaxBackoff,
 	} {
 		if n < 0 {
 			return cli.Usagef("%s: must not be negative", flag)
 		}
 	}
+	if c.MaxReloadRetries < -1 {
+		return cli.Usagef("--max-reload-retries %d: expected -1, for ever, or a number", c.MaxReloadRetries)
+	}
 	if c.Archive > maxArchive {
 		return cli.Usagef("--archive-versions %d: expected at most %d", c.Archive, maxArchive)
+	}
+	if c.Forwarded != trust && c.Forwarded != overwrite {
+		return cli.Usagef("--forwarded-headers %q: expected %s or %s", c.Forwarded, trust, overwrite)
 	}
 	if err := c.checkSpares(); err != nil {
 		return err
@@ -215,7 +221,7 @@ func (c Config) renderOptions(dir string, certs []string) render.Options {
 	return render.Options{
 		StatsUser: user, StatsPassword: password,
 		Addr: c.BindAddress, StatsAddr: c.StatsAddress, HTTPPort: c.HTTPPort, HTTPSPort: c.HTTPSPort, StatsPort: c.StatsPort,
-		AppIDPort: c.AppIDPort, NoHTTP: c.DontBindHTTP, MapDir: dir, Certificates: certs,
+		AppIDPort: c.AppIDPort, NoHTTP: c.DontBindHTTP, AcceptProxy: c.AcceptProxy, OverwriteForwarded: c.Forwarded == overwrite, MapDir: dir, Certificates: certs,
 		GroupHTTPS: c.GroupHTTPS, CertificateFor: certificateFor(certs), DefaultOptions: c.DefaultOptions,
 		MaxConn: c.MaxConn, HardStopAfter: c.HardStopAfter, CloseSpread: c.CloseSpread, MaxReloads: c.MaxReloads,
 		User: c.haproxyUser(), Group: c.Group, Log: c.HAProxyLog, AccessLog: c.AccessLog,
