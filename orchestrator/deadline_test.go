@@ -146,6 +146,12 @@ func TestUndoingAScalingKeepsTheTasksThereWere(t *testing.T) {
 		w.spare(old)
 		w.setSick("/web", true)
 		r := w.change(edit("/web", func(a *api.App) { a.Instances = 3 }))
+		if _, err := w.o.CancelDeployment(context.Background(), r.DeploymentID, httpapi.WriteOptions{DryRun: true}); err != nil {
+			t.Fatal(err)
+		}
+		if d, ok := w.o.Deployment(r.DeploymentID); !ok || d.State != api.DeploymentRunning || d.UndoneBy != "" || d.Reason != "" {
+			t.Errorf("a dry run left its trace: %s", toJSON(d))
+		}
 		if _, err := w.o.CancelDeployment(context.Background(), r.DeploymentID, httpapi.WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}

@@ -100,7 +100,11 @@ func (o *Orchestrator) CancelDeployment(_ context.Context, id string, opt httpap
 			return api.NotFound("DeploymentPlan", id)
 		}
 		now := o.opt.Now()
-		o.cancel(tx, d, "cancelled on request", now)
+		if opt.DryRun { // which leaves no trace in what is measured either
+			tx.DropDeployment(id)
+		} else {
+			o.cancel(tx, d, "cancelled on request", now)
+		}
 		if opt.Force {
 			return nil
 		}
@@ -124,7 +128,7 @@ func (o *Orchestrator) undo(tx *store.Tx, d *store.Deployment, opt httpapi.Write
 	w.undoes = true
 	w.restoreGroups(d)
 	result, err := w.run(rollback(tx, d))
-	if err == nil {
+	if err == nil && !opt.DryRun {
 		o.gates.undone(d.ID, result.DeploymentID)
 	}
 	return result, err

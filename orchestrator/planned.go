@@ -1,6 +1,8 @@
 package orchestrator
 
 import (
+	"fmt"
+
 	"berth/orchestrator/api"
 	"berth/orchestrator/reconcile"
 	"berth/orchestrator/store"
@@ -102,6 +104,9 @@ func (w *write) starts(p *api.Placement, plan *reconcile.Plan, agents []reconcil
 				agents[i].Used.Add(p.App, reconcile.Need(def), s.Ports)
 			}
 		}
+	}
+	if len(plan.Starts) == reconcile.MaxStarts {
+		p.Explain = append(p.Explain, fmt.Sprintf("planned as far as the first %d tasks", reconcile.MaxStarts))
 	}
 	for _, wait := range plan.Waiting {
 		p.Waits += wait.Count

@@ -88,6 +88,7 @@ type situation struct {
 	going []*Task // those of the dying that are of the wanted configuration
 	acks  bool
 	wake  time.Time
+	here  map[string]int // see tasksOn
 }
 
 // Current reports whether a task of version v runs the configuration that def asks for.

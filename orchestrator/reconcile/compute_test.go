@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +211,23 @@ func TestAgentsAreChosenBySpreadThenLoadThenName(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"a", "b", "c", "a", "b"}, got); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestAHugeNumberOfInstancesIsPlannedPieceByPiece(t *testing.T) {
+	c := newCluster(agent("a", 1, "", ""), agent("b", 1, "", ""))
+	def := process("/app", math.MaxInt32)
+	def.CPUs, def.Mem = 0, 0
+	c.configure(def, 10)
+	plan := Compute(c.input())
+	onA := 0
+	for _, s := range plan.Starts {
+		if s.Agent == "a" {
+			onA++
+		}
+	}
+	if len(plan.Starts) != MaxStarts || onA != MaxStarts/2 {
+		t.Errorf("%d starts, %d of them on a: want %d, spread evenly", len(plan.Starts), onA, MaxStarts)
 	}
 }
 

@@ -14,10 +14,14 @@ import (
 // maxExplained bounds the sentences of one queue entry.
 const maxExplained = 10
 
+// MaxStarts is how many tasks of one app a plan launches at the most; the next plan goes on. Without it, a number of
+// instances with some digits too many would keep everybody waiting for the plan.
+const MaxStarts = 10000
+
 // place launches up to want tasks, each on the best agent that takes it. What is left waits with the reasons.
 func (s *situation) place(want, missing int) {
 	rules := s.constraintsOf()
-	for n := range want {
+	for n := range min(want, MaxStarts) {
 		offer, refused := s.bestAgent(len(s.now)+n, rules)
 		if offer == nil {
 			s.c.plan.Waiting = append(s.c.plan.Waiting, s.refusedBy(refused, missing-n))
@@ -29,7 +33,24 @@ func (s *situation) place(want, missing int) {
 			k.add(agent)
 		}
 		s.c.plan.Starts = append(s.c.plan.Starts, Start{s.app.ID, agent.ID, KindOf(s.app.Def), offer.ports})
+		s.here[agent.ID]++
 	}
+}
+
+// tasksOn counts the app's tasks on an agent, those that the plan launches among them.
+func (s *situation) tasksOn(agent string) int {
+	if s.here == nil {
+		s.here = map[string]int{}
+		for _, st := range s.c.plan.Starts {
+			if st.App == s.app.ID {
+				s.here[st.Agent]++
+			}
+		}
+		for _, t := range s.now {
+			s.here[t.Agent]++
+		}
+	}
+	return s.here[agent]
 }
 
 // KindOf names the driver kind that runs def: docker with an image, else process.
@@ -124,18 +145,9 @@ func (s *situation) consider(i, nth int, rules []*constraint) (*offer, refusal) 
 	if why != "" {
 		return nil, refusal{testPorts, why}
 	}
-	o := &offer{agent: i, ports: ports, crowd: crowd(rules, agent), load: load(agent.Total, free)}
-	for _, st := range s.c.plan.Starts {
-		if st.App == s.app.ID && st.Agent == agent.ID {
-			o.tasks++
-		}
-	}
-	for _, t := range s.now {
-		if t.Agent == agent.ID {
-			o.tasks++
-		}
-	}
-	return o, refusal{}
+	return &offer{
+		agent: i, ports: ports, crowd: crowd(rules, agent), tasks: s.tasksOn(agent.ID), load: load(agent.Total, free),
+	}, refusal{}
 }
 
 func roleRefusal(agent *Agent, def *api.App) string {

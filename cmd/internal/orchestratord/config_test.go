@@ -29,6 +29,10 @@ func TestMistakesNameTheFlag(t *testing.T) {
 	if err := os.WriteFile(words, []byte("write down ann: s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	roles := filepath.Join(t.TempDir(), "roles")
+	if err := os.WriteFile(roles, []byte("read good\nread Write t\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		rule string
 		args []string
@@ -65,6 +69,8 @@ func TestMistakesNameTheFlag(t *testing.T) {
 		{"missing file", []string{"--token-file", "/nonexistent/tokens"}, "--token-file: "},
 		{"a file without an entry would open the API", []string{"--credentials-file", empty}, "holds no entry"},
 		{"a role alone", []string{"--credentials", "read ann"}, "--credentials: expected user:password"},
+		{"a role in capitals", []string{"--credentials", "Read ann:1"}, `role "Read": expected read or write, in small letters`},
+		{"a role where a token should be", []string{"--token-file", roles}, "entry 2: \"Write\" is a role"},
 		{"a token of many words", []string{"--token-file", words}, "entry 1: expected a token"},
 		{"key without certificate", []string{"--tls-key", "k"}, "--tls-cert: expected a PEM file"},
 		{"no certificate in the file", []string{"--tls-cert", empty}, "--tls-cert " + empty},
@@ -95,7 +101,7 @@ func TestLayers(t *testing.T) {
 		t.Fatal(err)
 	}
 	tokens := filepath.Join(dir, "tokens")
-	if err := os.WriteFile(tokens, []byte("t1\nread t2\nread mlb t3\nci t4\n"), 0o600); err != nil {
+	if err := os.WriteFile(tokens, []byte("t1\nread\tt2\nread mlb t3\nci t4\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := DefaultConfig()

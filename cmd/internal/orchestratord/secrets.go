@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"unicode"
 
 	"berth/cmd/internal/cli"
 	"berth/orchestrator/httpapi"
@@ -57,7 +58,10 @@ func (c Config) readCredentials() ([]httpapi.Credential, error) {
 
 // parseUser reads [ROLE ]user:password.
 func parseUser(text string) (httpapi.Credential, error) {
-	role, rest := cutRole(text)
+	role, rest, err := cutRole(text)
+	if err != nil {
+		return httpapi.Credential{}, err
+	}
 	name, password, ok := strings.Cut(rest, ":")
 	if !ok || name == "" || password == "" {
 		return httpapi.Credential{}, errors.New("expected user:password, both not empty, or a role, read or write, in front of it")
@@ -67,8 +71,14 @@ func parseUser(text string) (httpapi.Credential, error) {
 
 // parseToken reads [ROLE ][NAME ]token. A token has no blanks (RFC 6750 section 2.1).
 func parseToken(text string) (httpapi.Credential, error) {
-	role, rest := cutRole(text)
+	role, rest, err := cutRole(text)
+	if err != nil {
+		return httpapi.Credential{}, err
+	}
 	f := strings.Fields(rest)
+	if len(f) > 0 && isRole(f[0]) {
+		return httpapi.Credential{}, fmt.Errorf("%q is a role: expected a token behind it, and no other role", f[0])
+	}
 	switch len(f) {
 	case 1:
 		return httpapi.Credential{Name: "token", Token: f[0], Role: role}, nil
@@ -78,14 +88,22 @@ func parseToken(text string) (httpapi.Credential, error) {
 	return httpapi.Credential{}, errors.New("expected a token, or a role, read or write, a name and a token")
 }
 
-// cutRole takes a role off the front of an entry. Without one, an entry may do everything.
-func cutRole(text string) (httpapi.Role, string) {
-	word, rest, ok := strings.Cut(text, " ")
-	switch role := httpapi.Role(word); {
-	case ok && (role == httpapi.RoleRead || role == httpapi.RoleWrite):
-		return role, strings.TrimLeft(rest, " ")
+// cutRole takes a role off the front of an entry. Without one, an entry may do everything; what only looks like a role is
+// an error, so that nobody gets more than was meant.
+func cutRole(text string) (httpapi.Role, string, error) {
+	i := strings.IndexFunc(text, unicode.IsSpace)
+	if i < 0 || !isRole(text[:i]) {
+		return httpapi.RoleWrite, text, nil
 	}
-	return httpapi.RoleWrite, text
+	role := httpapi.Role(text[:i])
+	if role != httpapi.RoleRead && role != httpapi.RoleWrite {
+		return "", "", fmt.Errorf("role %q: expected read or write, in small letters", text[:i])
+	}
+	return role, strings.TrimSpace(text[i:]), nil
+}
+
+func isRole(word string) bool {
+	return strings.EqualFold(word, string(httpapi.RoleRead)) || strings.EqualFold(word, string(httpapi.RoleWrite))
 }
 
 // readEntries reads the lines of a file, without empty ones and those starting with #. A file that is named but gives
