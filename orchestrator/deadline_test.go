@@ -146,12 +146,6 @@ func TestUndoingAScalingKeepsTheTasksThereWere(t *testing.T) {
 		w.spare(old)
 		w.setSick("/web", true)
 		r := w.change(edit("/web", func(a *api.App) { a.Instances = 3 }))
-		if _, err := w.o.CancelDeployment(context.Background(), r.DeploymentID, httpapi.WriteOptions{DryRun: true}); err != nil {
-			t.Fatal(err)
-		}
-		if d, ok := w.o.Deployment(r.DeploymentID); !ok || d.State != api.DeploymentRunning || d.UndoneBy != "" || d.Reason != "" {
-			t.Errorf("a dry run left its trace: %s", toJSON(d))
-		}
 		if _, err := w.o.CancelDeployment(context.Background(), r.DeploymentID, httpapi.WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -159,6 +153,25 @@ func TestUndoingAScalingKeepsTheTasksThereWere(t *testing.T) {
 		if d := cmp.Diff(old, w.wantRunning("/web", 1)); d != "" || len(w.alive()) != 1 {
 			t.Errorf("%s alive %v", d, w.alive())
 		}
+	})
+}
+
+func TestADryRunOfARollbackLeavesNoTrace(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.change(put(app("/web", `,"instances":1`+checked)))
+		w.after(10 * time.Second)
+		r := w.change(edit("/web", func(a *api.App) { a.Instances = 3 }))
+		for _, opt := range []httpapi.WriteOptions{{DryRun: true}, {Force: true}} { // looked at, then only stopped
+			if _, err := w.o.CancelDeployment(context.Background(), r.DeploymentID, opt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.after(time.Minute)
+		d, ok := w.o.Deployment(r.DeploymentID)
+		if !ok || d.State != api.DeploymentFailed || d.Reason != "cancelled on request" || d.UndoneBy != "" {
+			t.Errorf("got %s, want it cancelled and undone by nobody", toJSON(d))
+		}
+		w.wantRunning("/web", 3)
 	})
 }
 
